@@ -1,0 +1,25 @@
+import type { ProjectId } from "./ids.ts";
+
+export type Role = "admin" | "member" | "reader";
+
+/** Who is asking: the outcome of authentication, the same for every dialect. */
+export interface Caller {
+  userId: string;
+  userName: string;
+  projectId: ProjectId;
+  domainId: string;
+  roles: readonly Role[];
+  requestId: string;
+}
+
+/** Every operation has a permission name; this says which role may do it. Published `cbr:…:…` names, ours where none is published. */
+export const readActions = new Set(["get", "list", "getTags", "listProjectTags", "listResourceInstances", "listProtectables", "getProtectables", "queryReplicationCapability"]);
+
+/** Whether the roles allow `service:noun:verb`: a reader may look, a member may do all but what is named `admin`, an admin anything. */
+export function isAllowed(roles: readonly Role[], action: string): boolean {
+  if (roles.includes("admin")) return true;
+  const verb = action.slice(action.lastIndexOf(":") + 1);
+  if (action.includes(":admin:")) return false;
+  if (roles.includes("member")) return true;
+  return roles.includes("reader") && readActions.has(verb);
+}

@@ -1,0 +1,84 @@
+/**
+ * What can go wrong, in our own stable words. A dialect renders each as its own body and code (docs/errors.md).
+ * `status` is the HTTP status; `cbr` and `vbs` the codes of those dialects where one is published.
+ */
+export interface ErrorKind {
+  status: number;
+  /** `BackupService.NNNN` */
+  cbr: string;
+  /** What VBS's own operations say. */
+  vbs?: string;
+}
+
+export const errorKinds = {
+  invalidRequest: { status: 400, cbr: "BackupService.9900", vbs: "VolumeBackup.0002" },
+  forbidden: { status: 403, cbr: "BackupService.9900", vbs: "VolumeBackup.0042" },
+  backupNotFound: { status: 404, cbr: "BackupService.6200", vbs: "VolumeBackup.0111" },
+  backupNotDeletable: { status: 400, cbr: "BackupService.6201" },
+  backupRunning: { status: 400, cbr: "BackupService.6203", vbs: "VolumeBackup.0013" },
+  backupInUse: { status: 400, cbr: "BackupService.6216" },
+  backupNotRestorable: { status: 400, cbr: "BackupService.2005", vbs: "VolumeBackup.0089" },
+  targetTooSmall: { status: 400, cbr: "BackupService.2001", vbs: "VolumeBackup.0209" },
+  targetBeingBackedUp: { status: 400, cbr: "BackupService.2002", vbs: "VolumeBackup.0206" },
+  resourceBeingRestored: { status: 400, cbr: "BackupService.2010" },
+  diskStatusForbidsRestore: { status: 400, cbr: "BackupService.2011", vbs: "VolumeBackup.0205" },
+  badMapping: { status: 400, cbr: "BackupService.2012" },
+  dataDiskOntoSystemDisk: { status: 400, cbr: "BackupService.2013" },
+  architectureDiffers: { status: 400, cbr: "BackupService.2015" },
+  nothingToBackUp: { status: 400, cbr: "BackupService.0001" },
+  vaultNotFound: { status: 404, cbr: "BackupService.6105" },
+  vaultTooManyResources: { status: 400, cbr: "BackupService.6100" },
+  vaultSizeInvalid: { status: 400, cbr: "BackupService.6101" },
+  vaultTypeMismatch: { status: 400, cbr: "BackupService.6102" },
+  resourceInOtherVault: { status: 400, cbr: "BackupService.6103" },
+  resourceGivenTwice: { status: 400, cbr: "BackupService.6104" },
+  vaultNotDeletable: { status: 400, cbr: "BackupService.6111" },
+  vaultStatusForbids: { status: 400, cbr: "BackupService.6112" },
+  vaultStatusForbidsBackup: { status: 400, cbr: "BackupService.6113" },
+  vaultFull: { status: 400, cbr: "BackupService.6114" },
+  vaultKindCannotBackUp: { status: 400, cbr: "BackupService.6124" },
+  vaultBusy: { status: 400, cbr: "BackupService.6125" },
+  resourceNotInVault: { status: 400, cbr: "BackupService.6135" },
+  resourcesBeingRemoved: { status: 400, cbr: "BackupService.6134" },
+  diskInTwoVaults: { status: 400, cbr: "BackupService.6137" },
+  vaultUnavailableForRestore: { status: 400, cbr: "BackupService.6202" },
+  resourceStatusForbidsBackup: { status: 400, cbr: "BackupService.6215", vbs: "VolumeBackup.0012" },
+  checkpointNotFound: { status: 404, cbr: "BackupService.6217" },
+  providerMismatch: { status: 400, cbr: "BackupService.6300" },
+  providerUnknown: { status: 400, cbr: "BackupService.6301" },
+  resourceNotFound: { status: 404, cbr: "BackupService.6302" },
+  taskNotFound: { status: 404, cbr: "BackupService.6500", vbs: "common.0011" },
+  taskNotCancellable: { status: 400, cbr: "BackupService.9900" },
+  volumeNotFound: { status: 404, cbr: "BackupService.7000", vbs: "VolumeBackup.0021" },
+  volumeAlreadyInVault: { status: 400, cbr: "BackupService.7006" },
+  volumeStatusForbids: { status: 400, cbr: "BackupService.7003", vbs: "VolumeBackup.0012" },
+  serverNotFound: { status: 404, cbr: "BackupService.7100" },
+  serverHasNoDisk: { status: 400, cbr: "BackupService.7108" },
+  serverAlreadyInVault: { status: 400, cbr: "BackupService.7116" },
+  snapshotNotFound: { status: 404, cbr: "BackupService.7202" },
+  snapshotStatusWrong: { status: 400, cbr: "BackupService.7203" },
+  snapshotOfOtherVolume: { status: 400, cbr: "BackupService.7204" },
+  noIncrementalBase: { status: 400, cbr: "BackupService.9900" },
+  hasDependents: { status: 400, cbr: "BackupService.6216" },
+  conflict: { status: 409, cbr: "BackupService.0002" },
+  sourceUnavailable: { status: 400, cbr: "BackupService.7004" },
+  sourceNotPermitted: { status: 403, cbr: "BackupService.7004" },
+  storageFull: { status: 507, cbr: "BackupService.9910" },
+  internal: { status: 500, cbr: "BackupService.9910", vbs: "VolumeBackup.0900" },
+} as const satisfies Record<string, ErrorKind>;
+
+export type ErrorCode = keyof typeof errorKinds;
+
+/** An expected failure, told to the caller. Anything else that is thrown is a defect and answers as `internal`. */
+export class DomainError extends Error {
+  override readonly name = "DomainError";
+  readonly code: ErrorCode;
+  /** The field of the request that is at fault, where there is one. */
+  readonly field: string | undefined;
+
+  constructor(code: ErrorCode, message: string, options?: { field?: string; cause?: unknown }) {
+    super(message, options?.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.field = options?.field;
+  }
+}

@@ -1,0 +1,61 @@
+import type { Id, ProjectId, TimestampUs } from "./ids.ts";
+import type { ResourceType } from "./resource.ts";
+
+export type VaultObjectType = "server" | "disk" | "turbo";
+export type VaultStatus = "available" | "lock" | "frozen" | "deleting" | "error";
+export type ProtectStatus = "available" | "error" | "protecting" | "restoring" | "removing";
+
+export interface Tag {
+  key: string;
+  value: string | null;
+}
+
+/** A container of backups of one kind of resource, with a capacity. */
+export interface Vault {
+  id: Id;
+  projectId: ProjectId;
+  userId: string;
+  name: string;
+  description: string | null;
+  enterpriseProjectId: string;
+  objectType: VaultObjectType;
+  protectType: "backup" | "replication";
+  consistentLevel: "crash_consistent" | "app_consistent";
+  cloudType: "public" | "hybrid";
+  chargingMode: "post_paid" | "pre_paid";
+  isMultiAz: boolean;
+  /** Capacity in GB as the wire counts them (GiB). */
+  sizeGib: number;
+  status: VaultStatus;
+  autoBind: boolean;
+  autoExpand: boolean;
+  smnNotify: boolean;
+  /** Usage percentage, 1 to 100, above which an alert is due. */
+  threshold: number;
+  locked: boolean;
+  bindRules: { tags?: Tag[] };
+  tags: Tag[];
+  availabilityZone: string | null;
+  backupNamePrefix: string | null;
+  /** Made by us to hold backups that came in through Block Storage: one of a project. */
+  implicit: boolean;
+  createdAt: TimestampUs;
+  updatedAt: TimestampUs | null;
+}
+
+/** A resource bound to a vault, with the figures that the vault shows of it. */
+export interface VaultResource {
+  vaultId: Id;
+  resourceId: Id;
+  type: ResourceType;
+  /** Volumes of a server that are not backed up. */
+  excludeVolumes: Id[];
+}
+
+/** Measured from the backups that the vault holds. */
+export interface VaultUsage {
+  /** Sum of the sizes of the associated resources, GiB. */
+  allocatedGib: number;
+  /** Stored bytes of its backups. */
+  usedBytes: number;
+}
