@@ -1,0 +1,268 @@
+import type { Backup, BackupStatus } from "#model/backup.ts";
+import type { Checkpoint } from "#model/checkpoint.ts";
+import type { Id, ProjectId, TimestampUs } from "#model/ids.ts";
+import type { Resource, ResourceType, Server, Snapshot, Volume, VolumeStatus } from "#model/resource.ts";
+import type { Task, TaskProgress, TaskStatus, TaskType } from "#model/task.ts";
+import type { Vault, VaultObjectType, VaultResource, VaultUsage } from "#model/vault.ts";
+import type { Role } from "#model/caller.ts";
+
+/** The catalog: the metadata database. Rows in and out are the model's nouns. */
+export interface Catalog extends Tables {
+  /** Runs `work` in one write transaction; what it throws rolls everything back. Do not wait for anything but the tables inside. */
+  transaction<T>(work: (tables: Tables) => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+}
+
+export interface Tables {
+  meta: MetaTable;
+  identity: IdentityTable;
+  resources: ResourceTable;
+  snapshots: SnapshotTable;
+  vaults: VaultTable;
+  checkpoints: CheckpointTable;
+  backups: BackupTable;
+  tasks: TaskTable;
+}
+
+/** Facts of this installation, such as the node id. */
+export interface MetaTable {
+  get(key: string): Promise<string | undefined>;
+  set(key: string, value: string): Promise<void>;
+}
+
+export interface Domain {
+  id: string;
+  name: string;
+}
+export interface Project {
+  id: ProjectId;
+  domainId: string;
+  name: string;
+  description: string;
+  enabled: boolean;
+}
+export interface User {
+  id: string;
+  domainId: string;
+  name: string;
+  /** scrypt, in the form that `api/identity/password.ts` writes. */
+  passwordHash: string;
+  enabled: boolean;
+  defaultProjectId: ProjectId | null;
+}
+export interface AccessKey {
+  /** The AK. */
+  id: string;
+  userId: string;
+  /** Project that a request without `X-Project-Id` is for. */
+  projectId: ProjectId;
+  /** The SK, sealed under the master key: a signature can only be checked with the clear secret. */
+  sealedSecret: Uint8Array;
+  enabled: boolean;
+  /** Of a temporary key. */
+  expiresAt: TimestampUs | null;
+  /** SHA-256 of the security token that a temporary key must be used with. */
+  securityTokenHash: Uint8Array | null;
+}
+
+export interface IdentityTable {
+  insertDomain(domain: Domain): Promise<void>;
+  getDomain(id: string): Promise<Domain | undefined>;
+  findDomain(name: string): Promise<Domain | undefined>;
+  insertProject(project: Project): Promise<void>;
+  getProject(id: ProjectId): Promise<Project | undefined>;
+  listProjects(filter: { name?: string; domainId?: string; userId?: string }): Promise<Project[]>;
+  insertUser(user: User): Promise<void>;
+  getUser(id: string): Promise<User | undefined>;
+  findUser(domainId: string, name: string): Promise<User | undefined>;
+  setPasswordHash(userId: string, hash: string): Promise<void>;
+  grantRole(userId: string, projectId: ProjectId, role: Role): Promise<void>;
+  listRoles(userId: string, projectId: ProjectId): Promise<Role[]>;
+  insertAccessKey(key: AccessKey): Promise<void>;
+  getAccessKey(id: string): Promise<AccessKey | undefined>;
+  /** `expiresAt` bounds how long the row is kept. */
+  revokeToken(tokenId: string, expiresAt: TimestampUs): Promise<void>;
+  listRevokedTokens(now: TimestampUs): Promise<string[]>;
+}
+
+export interface Page {
+  limit: number;
+  offset: number;
+  /** Id of the last item of the page before; an unknown marker gives an empty page. */
+  marker?: Id;
+}
+export interface Sort<Key extends string> {
+  key: Key;
+  direction: "asc" | "desc";
+}
+export interface Listed<T> {
+  items: T[];
+  /** All matches, not only this page. */
+  count: number;
+}
+
+export interface ResourceFilter {
+  type?: ResourceType;
+  name?: string;
+  nameContains?: string;
+  status?: VolumeStatus | string;
+  availabilityZone?: string;
+  /** Every project's: for administrators. */
+  allProjects?: boolean;
+}
+
+export interface ResourceTable {
+  insert(resource: Resource): Promise<void>;
+  get(projectId: ProjectId, id: Id): Promise<Resource | undefined>;
+  getVolume(projectId: ProjectId, id: Id): Promise<Volume | undefined>;
+  getServer(projectId: ProjectId, id: Id): Promise<Server | undefined>;
+  list(projectId: ProjectId, filter: ResourceFilter, page: Page, sort?: Sort<"created_at" | "name" | "status" | "id" | "size">): Promise<Listed<Resource>>;
+  update(id: Id, patch: Partial<Omit<Volume, "id" | "type" | "projectId">> | Partial<Omit<Server, "id" | "type" | "projectId">>): Promise<void>;
+  /** Sets the status only if it is one of `from`; tells whether it did. */
+  transition(id: Id, from: readonly VolumeStatus[], to: VolumeStatus, now: TimestampUs): Promise<boolean>;
+  remove(id: Id): Promise<void>;
+  /** Servers that a volume is a disk of. */
+  serversOf(volumeId: Id): Promise<Server[]>;
+}
+
+export interface SnapshotTable {
+  insert(snapshot: Snapshot): Promise<void>;
+  get(projectId: ProjectId, id: Id): Promise<Snapshot | undefined>;
+  list(projectId: ProjectId, filter: { volumeId?: Id; name?: string; status?: string; allProjects?: boolean }, page: Page): Promise<Listed<Snapshot>>;
+  update(id: Id, patch: Partial<Snapshot>): Promise<void>;
+  remove(id: Id): Promise<void>;
+}
+
+export interface VaultFilter {
+  name?: string;
+  ids?: Id[];
+  status?: string;
+  resourceIds?: Id[];
+  cloudType?: string;
+  protectType?: string;
+  objectType?: VaultObjectType;
+}
+
+/** Backups of one resource in one vault. */
+export interface ResourceBackupFigures {
+  resourceId: Id;
+  backupCount: number;
+  storedBytes: number;
+}
+
+export interface VaultTable {
+  insert(vault: Vault): Promise<void>;
+  get(projectId: ProjectId, id: Id): Promise<Vault | undefined>;
+  /** The implicit vault of a project for one kind of object, if it has been made. */
+  findImplicit(projectId: ProjectId, objectType: VaultObjectType): Promise<Vault | undefined>;
+  list(projectId: ProjectId, filter: VaultFilter, page: Page): Promise<Listed<Vault>>;
+  update(id: Id, patch: Partial<Vault>): Promise<void>;
+  remove(id: Id): Promise<void>;
+  bind(resource: VaultResource): Promise<void>;
+  unbind(vaultId: Id, resourceId: Id): Promise<void>;
+  resourcesOf(vaultId: Id): Promise<VaultResource[]>;
+  /** The vault that a resource is bound to: at most one. */
+  vaultOf(resourceId: Id): Promise<VaultResource | undefined>;
+  usage(vaultId: Id): Promise<VaultUsage>;
+  figuresOf(vaultId: Id): Promise<ResourceBackupFigures[]>;
+}
+
+export interface CheckpointTable {
+  insert(checkpoint: Checkpoint): Promise<void>;
+  get(projectId: ProjectId, id: Id): Promise<Checkpoint | undefined>;
+  /** Removes the checkpoint if no backup belongs to it any more. */
+  removeIfEmpty(id: Id): Promise<void>;
+}
+
+/** A backup with what its renderings need beyond its own row. */
+export interface BackupView {
+  backup: Backup;
+  /** Disk backups inside a server backup, in device order; else empty. */
+  children: Backup[];
+  /** Some live backup was compared with this one. */
+  hasDependents: boolean;
+  /** Stored bytes of all live backups of its chain. */
+  chainStoredBytes: number;
+  enterpriseProjectId: string;
+  /** The protected object still exists. */
+  resourceExists: boolean;
+}
+
+export interface BackupFilter {
+  checkpointId?: Id;
+  vaultId?: Id;
+  /** null: only top-level backups. Absent: any. */
+  parentId?: Id | null;
+  resourceId?: Id;
+  resourceName?: string;
+  resourceAz?: string;
+  name?: string;
+  nameContains?: string;
+  imageType?: string;
+  resourceType?: ResourceType;
+  statuses?: BackupStatus[];
+  createdFrom?: TimestampUs;
+  createdTo?: TimestampUs;
+  incremental?: boolean;
+  allProjects?: boolean;
+}
+export type BackupSortKey = "created_at" | "updated_at" | "name" | "status" | "protected_at" | "id" | "size" | "resource_id";
+
+export interface BackupTable {
+  insert(backup: Backup): Promise<void>;
+  get(projectId: ProjectId, id: Id): Promise<Backup | undefined>;
+  /** The hot path of the whole service: one look-up, no query building. Of another project: undefined. */
+  view(projectId: ProjectId, id: Id): Promise<BackupView | undefined>;
+  list(projectId: ProjectId, filter: BackupFilter, page: Page, sort?: Sort<BackupSortKey>[]): Promise<Listed<BackupView>>;
+  update(id: Id, patch: Partial<Backup>): Promise<void>;
+  /** Moves to `to` only from a state that may precede it (model/backup.ts) and that is in `from`, if given; tells whether it did. */
+  transition(id: Id, to: BackupStatus, patch: Partial<Backup> & { updatedAt: TimestampUs }, from?: readonly BackupStatus[]): Promise<boolean>;
+  remove(id: Id): Promise<void>;
+  children(parentId: Id): Promise<Backup[]>;
+  ofCheckpoint(checkpointId: Id): Promise<Backup[]>;
+  /** The newest available disk backup of a resource with data: what an incremental compares with. Newest by `protectedAt`. */
+  newestBase(projectId: ProjectId, resourceId: Id, before?: TimestampUs): Promise<Backup | undefined>;
+  /** Available backups whose `expiredAt` has passed; top-level ones. */
+  expired(now: TimestampUs, limit: number): Promise<Backup[]>;
+  /** Whether a live backup (any state but gone) of the resource is in one of the states. */
+  countOfResource(resourceId: Id, statuses: readonly BackupStatus[]): Promise<number>;
+}
+
+export interface TaskFilter {
+  type?: TaskType;
+  status?: TaskStatus;
+  providerId?: string;
+  resourceId?: Id;
+  resourceName?: string;
+  vaultId?: Id;
+  vaultName?: string;
+  createdFrom?: TimestampUs;
+  createdTo?: TimestampUs;
+  allProjects?: boolean;
+}
+
+export interface TaskTable {
+  insert(task: Task): Promise<void>;
+  get(projectId: ProjectId, id: Id): Promise<Task | undefined>;
+  list(projectId: ProjectId, filter: TaskFilter, page: Page): Promise<Listed<Task>>;
+  /**
+   * Takes the next waiting task, fairly between projects (the one with the fewest running first, then the oldest), skipping every task whose
+   * resource has a running one. Sets it running with a lease and a new fencing token.
+   */
+  claim(claim: { owner: string; now: TimestampUs; leaseUntil: TimestampUs }): Promise<Task | undefined>;
+  /** Extends the lease and writes the progress; false when the token is no longer the newest or the task is over. Tells whether a cancel was asked for. */
+  heartbeat(id: Id, token: number, beat: { now: TimestampUs; leaseUntil: TimestampUs; progress: TaskProgress }): Promise<{ alive: boolean; cancelRequested: boolean }>;
+  /** Ends a task; false when the token is no longer the newest. */
+  finish(id: Id, token: number, end: { status: TaskStatus; now: TimestampUs; errorCode?: string; errorMessage?: string; result?: Record<string, unknown>; progress?: TaskProgress }): Promise<boolean>;
+  /** Ends a task that never ran. */
+  finishWaiting(id: Id, end: { status: TaskStatus; now: TimestampUs; errorCode?: string; errorMessage?: string }): Promise<boolean>;
+  requestCancel(id: Id, now: TimestampUs): Promise<void>;
+  /** Running tasks whose lease has passed. */
+  expiredLeases(now: TimestampUs): Promise<Task[]>;
+  /** Running tasks of an owner: after a restart, what its earlier life left behind. */
+  runningOf(owner: string): Promise<Task[]>;
+  /** Back to waiting, for another attempt. */
+  requeue(id: Id, token: number, now: TimestampUs): Promise<boolean>;
+  /** Waiting or running tasks that touch the vault, resource or backup. */
+  openTasks(filter: { vaultId?: Id; resourceId?: Id; backupId?: Id }): Promise<Task[]>;
+}

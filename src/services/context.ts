@@ -1,0 +1,38 @@
+import type { Catalog } from "#catalog/tables.ts";
+import type { Clock } from "#platform/clock.ts";
+import type { Log } from "#platform/log.ts";
+import type { Random } from "#platform/random.ts";
+import type { Engine } from "#repository/engine-types.ts";
+
+/** What every use case gets: made once, in `app.ts`. */
+export interface Context {
+  catalog: Catalog;
+  engine: Engine;
+  clock: Clock;
+  random: Random;
+  log: Log;
+  settings: ServiceSettings;
+  /** Tells the runner that there is work. */
+  wake(): void;
+}
+
+export interface ServiceSettings {
+  /** Region and zone of this node and its store. */
+  region: string;
+  zone: string;
+  /** Host id of this node: made once per data folder. */
+  nodeId: string;
+  /** Folder of our own volumes and snapshots. */
+  volumesPath: string;
+  /** Roots below which `file:` resources may lie. */
+  sourceRoots: readonly string[];
+  /** Bytes per chunk of new lineages. */
+  chunkBytes: number;
+  /** zstd level; 0 = store as it is. */
+  compressionLevel: number;
+  /** Smallest and largest capacity of a vault, GiB. */
+  vaultMinGib: number;
+  vaultMaxGib: number;
+  /** Capacity of the vault that Block Storage backups go to, GiB. */
+  implicitVaultGib: number;
+}
