@@ -1,0 +1,132 @@
+import { sql } from "kysely";
+import { backupTransitions } from "#model/backup.ts";
+import type { BackupStatus } from "#model/backup.ts";
+import { backupPatch, backups } from "./backup-row.ts";
+import { childrenOf, viewBackup, viewBackups } from "./backup-view.ts";
+import { between, contains, equals, isOneOf, newestFirst, selectPage } from "./paging.ts";
+import type { Condition, Order } from "./paging.ts";
+import type { Db } from "./schema.ts";
+import type { BackupFilter, BackupSortKey, BackupTable } from "./tables.ts";
+
+const sortOrders: Readonly<Record<BackupSortKey, Omit<Order, "direction">>> = {
+  created_at: { column: "created_at" },
+  updated_at: { column: "updated_at", ifNull: 0 },
+  name: { column: "name", ifNull: "" },
+  status: { column: "status" },
+  protected_at: { column: "protected_at", ifNull: 0 },
+  id: { column: "id" },
+  size: { column: "resource_size_gib" },
+  resource_id: { column: "resource_id" },
+};
+
+const statuses = Object.keys(backupTransitions) as BackupStatus[];
+
+export function createBackupTable(db: Db): BackupTable {
+  return {
+    async insert(backup) {
+      const row = { ...backups.toRow(backup), stored_bytes: backup.statistics?.storedBytes ?? 0 };
+      await db.write.insertInto("backups").values(row).execute();
+    },
+    async get(projectId, id) {
+      const row = await db.read.selectFrom("backups").selectAll().where("id", "=", id).where("project_id", "=", projectId).executeTakeFirst();
+      return row && backups.fromRow(row);
+    },
+    view: (projectId, id) => viewBackup(db, projectId, id),
+    async list(projectId, filter, page, sort) {
+      const orders = sort?.map(({ key, direction }) => ({ ...sortOrders[key], direction })) ?? [];
+      const { items, count } = await selectPage<{ id: string }>(db.read, {
+        table: "backups",
+        visible: equals("project_id", filter.allProjects ? undefined : projectId),
+        filter: conditionsOf(filter),
+        orders: orders.length > 0 ? orders : newestFirst,
+        page,
+      });
+      const views = await viewBackups(
+        db,
+        items.map(({ id }) => id),
+      );
+      return { items: views, count };
+    },
+    async update(id, patch) {
+      const columns = backupPatch(patch);
+      if (Object.keys(columns).length > 0) await db.write.updateTable("backups").set(columns).where("id", "=", id).execute();
+    },
+    async transition(id, to, patch, from) {
+      const before = statuses.filter((status) => backupTransitions[status].includes(to) && (from === undefined || from.includes(status)));
+      const result = await db.write
+        .updateTable("backups")
+        .set({ ...backupPatch(patch), status: to })
+        .where("id", "=", id)
+        .where("status", "in", before)
+        .executeTakeFirst();
+      return result.numUpdatedRows > 0n;
+    },
+    async remove(id) {
+      await db.write.deleteFrom("backups").where("id", "=", id).execute();
+    },
+    children: (parentId) => childrenOf(db, parentId),
+    async ofCheckpoint(checkpointId) {
+      const rows = await db.read.selectFrom("backups").selectAll().where("checkpoint_id", "=", checkpointId).orderBy("seq").execute();
+      return rows.map(backups.fromRow);
+    },
+    async newestBase(projectId, resourceId, before) {
+      const row = await db.read
+        .selectFrom("backups")
+        .selectAll()
+        .where("resource_id", "=", resourceId)
+        .where("project_id", "=", projectId)
+        .where("status", "=", "available")
+        .where("resource_type", "<>", "OS::Nova::Server")
+        .where("root_key", "is not", null)
+        .where("protected_at", "is not", null)
+        .$if(before !== undefined, (query) => query.where("protected_at", "<", before!))
+        .orderBy("protected_at", "desc")
+        .orderBy("id", "desc")
+        .limit(1)
+        .executeTakeFirst();
+      return row && backups.fromRow(row);
+    },
+    async expired(now, limit) {
+      const rows = await db.read
+        .selectFrom("backups")
+        .selectAll()
+        .where("status", "=", "available")
+        .where("expired_at", "<=", now)
+        .where("parent_id", "is", null)
+        .orderBy("expired_at")
+        .orderBy("id")
+        .limit(limit)
+        .execute();
+      return rows.map(backups.fromRow);
+    },
+    async countOfResource(resourceId, among) {
+      const row = await db.read
+        .selectFrom("backups")
+        .select(({ fn }) => fn.countAll<number>().as("count"))
+        .where("resource_id", "=", resourceId)
+        .where("status", "in", [...among])
+        .executeTakeFirstOrThrow();
+      return row.count;
+    },
+  };
+}
+
+function conditionsOf(filter: BackupFilter): Condition[] {
+  const parent: Condition[] = filter.parentId === null ? [sql`parent_id is null`] : equals("parent_id", filter.parentId);
+  return [
+    ...parent,
+    ...equals("checkpoint_id", filter.checkpointId),
+    ...equals("vault_id", filter.vaultId),
+    ...equals("resource_id", filter.resourceId),
+    ...equals("resource_name", filter.resourceName),
+    ...equals("resource_az", filter.resourceAz),
+    ...equals("name", filter.name),
+    ...contains("name", filter.nameContains),
+    ...equals("image_type", filter.imageType),
+    ...equals("resource_type", filter.resourceType),
+    ...isOneOf("status", filter.statuses),
+    ...between("created_at", filter.createdFrom, filter.createdTo),
+    ...equals("incremental", filter.incremental === undefined ? undefined : Number(filter.incremental)),
+  ];
+}
+

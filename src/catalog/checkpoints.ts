@@ -1,0 +1,34 @@
+import type { Checkpoint } from "#model/checkpoint.ts";
+import { createCodec } from "./codec.ts";
+import type { Db } from "./schema.ts";
+import type { CheckpointTable } from "./tables.ts";
+
+const checkpoints = createCodec<Checkpoint>({
+  id: "plain",
+  projectId: "plain",
+  vaultId: "plain",
+  name: "plain",
+  description: "plain",
+  retentionDays: "plain",
+  skipped: "json",
+  createdAt: "plain",
+});
+
+export function createCheckpointTable(db: Db): CheckpointTable {
+  return {
+    async insert(checkpoint) {
+      await db.write.insertInto("checkpoints").values(checkpoints.toRow(checkpoint)).execute();
+    },
+    async get(projectId, id) {
+      const row = await db.read.selectFrom("checkpoints").selectAll().where("id", "=", id).where("project_id", "=", projectId).executeTakeFirst();
+      return row && checkpoints.fromRow(row);
+    },
+    async removeIfEmpty(id) {
+      await db.write
+        .deleteFrom("checkpoints")
+        .where("id", "=", id)
+        .where(({ not, exists, selectFrom }) => not(exists(selectFrom("backups").select("id").where("checkpoint_id", "=", id))))
+        .execute();
+    },
+  };
+}

@@ -1,0 +1,109 @@
+import { sql } from "kysely";
+import type { Clock } from "#platform/clock.ts";
+import type { Role } from "#model/caller.ts";
+import { createCodec } from "./codec.ts";
+import { allOf, equals } from "./paging.ts";
+import type { Condition } from "./paging.ts";
+import type { Db } from "./schema.ts";
+import type { AccessKey, Domain, IdentityTable, Project, User } from "./tables.ts";
+
+const domains = createCodec<Domain>({ id: "plain", name: "plain" });
+const projects = createCodec<Project>({ id: "plain", domainId: "plain", name: "plain", description: "plain", enabled: "flag" });
+const users = createCodec<User>({
+  id: "plain",
+  domainId: "plain",
+  name: "plain",
+  passwordHash: "plain",
+  enabled: "flag",
+  defaultProjectId: "plain",
+});
+const accessKeys = createCodec<AccessKey>({
+  id: "plain",
+  userId: "plain",
+  projectId: "plain",
+  sealedSecret: "plain",
+  enabled: "flag",
+  expiresAt: "plain",
+  securityTokenHash: "plain",
+});
+
+/** A signed request looks up its key, user, project and roles: constant texts, prepared once. */
+const texts = {
+  domain: "select * from domains where id = ?",
+  project: "select * from projects where id = ?",
+  user: "select * from users where id = ?",
+  accessKey: "select * from access_keys where id = ?",
+  roles: "select role from roles where user_id = ? and project_id = ? order by role",
+};
+
+export function createIdentityTable(db: Db, clock: Clock): IdentityTable {
+  const one = async <T>(text: string, id: string, decode: (row: object) => T): Promise<T | undefined> => {
+    const [row] = await db.hot(text, [id]);
+    return row === undefined ? undefined : decode(row);
+  };
+  return {
+    async insertDomain(domain) {
+      await db.write.insertInto("domains").values(domains.toRow(domain)).execute();
+    },
+    getDomain: (id) => one(texts.domain, id, domains.fromRow),
+    async findDomain(name) {
+      return db.read.selectFrom("domains").selectAll().where("name", "=", name).executeTakeFirst();
+    },
+    async insertProject(project) {
+      await db.write.insertInto("projects").values(projects.toRow(project)).execute();
+    },
+    getProject: (id) => one(texts.project, id, projects.fromRow),
+    async listProjects({ name, domainId, userId }) {
+      const ofUser: Condition[] =
+        userId === undefined ? [] : [sql`exists (select 1 from roles where roles.project_id = projects.id and roles.user_id = ${userId})`];
+      const rows = await db.read
+        .selectFrom("projects")
+        .selectAll()
+        .where(allOf([...equals("name", name), ...equals("domain_id", domainId), ...ofUser]))
+        .orderBy("name")
+        .orderBy("id")
+        .execute();
+      return rows.map(projects.fromRow);
+    },
+    async insertUser(user) {
+      await db.write.insertInto("users").values(users.toRow(user)).execute();
+    },
+    getUser: (id) => one(texts.user, id, users.fromRow),
+    async findUser(domainId, name) {
+      const row = await db.read.selectFrom("users").selectAll().where("domain_id", "=", domainId).where("name", "=", name).executeTakeFirst();
+      return row && users.fromRow(row);
+    },
+    async setPasswordHash(userId, hash) {
+      await db.write.updateTable("users").set({ password_hash: hash }).where("id", "=", userId).execute();
+    },
+    async grantRole(userId, projectId, role) {
+      await db.write
+        .insertInto("roles")
+        .values({ user_id: userId, project_id: projectId, role })
+        .onConflict((conflict) => conflict.doNothing())
+        .execute();
+    },
+    async listRoles(userId, projectId) {
+      const rows = await db.hot(texts.roles, [userId, projectId]);
+      return rows.map((row) => row.role as Role);
+    },
+    async insertAccessKey(key) {
+      await db.write.insertInto("access_keys").values(accessKeys.toRow(key)).execute();
+    },
+    getAccessKey: (id) => one(texts.accessKey, id, accessKeys.fromRow),
+    async revokeToken(tokenId, expiresAt) {
+      await db.atomically(async ({ write }) => {
+        await write.deleteFrom("revoked_tokens").where("expires_at", "<=", clock.nowUs()).execute();
+        await write
+          .insertInto("revoked_tokens")
+          .values({ token_id: tokenId, expires_at: expiresAt })
+          .onConflict((conflict) => conflict.doNothing())
+          .execute();
+      });
+    },
+    async listRevokedTokens(now) {
+      const rows = await db.read.selectFrom("revoked_tokens").select("token_id").where("expires_at", ">", now).orderBy("token_id").execute();
+      return rows.map((row) => row.token_id);
+    },
+  };
+}

@@ -1,0 +1,107 @@
+import { Kysely } from "kysely";
+import type { Transaction } from "kysely";
+import { systemClock } from "#platform/clock.ts";
+import type { Clock } from "#platform/clock.ts";
+import { createBackupTable } from "./backups.ts";
+import { createCheckpointTable } from "./checkpoints.ts";
+import { createIdentityTable } from "./identity.ts";
+import { createMetaTable } from "./meta.ts";
+import { migrate } from "./migrate.ts";
+import { createResourceTable } from "./resources.ts";
+import type { Db, Schema } from "./schema.ts";
+import { createSnapshotTable } from "./snapshots.ts";
+import { SqliteConnection } from "./sqlite/connection.ts";
+import { nodeSqliteDialect } from "./sqlite/dialect.ts";
+import { sqliteMigrationTarget } from "./sqlite/migration-target.ts";
+import { Mutex } from "./sqlite/mutex.ts";
+import type { Catalog, Tables } from "./tables.ts";
+import { createTaskTable } from "./tasks.ts";
+import { createVaultTable } from "./vaults.ts";
+
+export interface CatalogOptions {
+  /** The SQLite file, made if there is none; its folder must exist. `:memory:` for a catalog that is gone when closed. */
+  path: string;
+  /** Tells when a revoked token's row may go. */
+  clock?: Clock;
+  /** How long a statement waits for another process's lock. */
+  busyTimeoutMs?: number;
+}
+
+/**
+ * Opens the catalog and brings its schema up to date.
+ *
+ * A file has two connections: all writes and every transaction take turns on one; reads outside of transactions use the other and wait for
+ * nobody. They see what was committed before they began. What a database other than SQLite must do its own way is in `sqlite/`, in the words
+ * of {@link sqliteMigrationTarget} and in `Db.hot` (placeholders are `?`); the table modules keep to SQL that PostgreSQL understands too.
+ *
+ * @throws CatalogError
+ */
+export async function openCatalog(options: CatalogOptions): Promise<Catalog> {
+  const { path, clock = systemClock, busyTimeoutMs = 5000 } = options;
+  const writing = new SqliteConnection(path, { readOnly: false, busyTimeoutMs });
+  let reading = writing;
+  try {
+    migrate(sqliteMigrationTarget(writing));
+    if (path !== ":memory:") reading = new SqliteConnection(path, { readOnly: true, busyTimeoutMs });
+  } catch (error) {
+    writing.close();
+    throw error;
+  }
+  const mutex = new Mutex();
+  const write = new Kysely<Schema>({ dialect: nodeSqliteDialect(writing, mutex) });
+  const read = reading === writing ? write : new Kysely<Schema>({ dialect: nodeSqliteDialect(reading, undefined) });
+
+  const within = (transaction: Transaction<Schema>): Db => {
+    const db: Db = {
+      read: transaction,
+      write: transaction,
+      hot: (sql, parameters) => writing.all(sql, parameters),
+      atomically: (work) => work(db),
+    };
+    return db;
+  };
+  const atomically = <T>(work: (db: Db) => Promise<T>): Promise<T> =>
+    write.transaction().execute((transaction) => mutex.scoped(() => work(within(transaction))));
+  const waitThenRead = async (sql: string, parameters: readonly unknown[]): Promise<Record<string, unknown>[]> => {
+    await mutex.acquire();
+    try {
+      return reading.all(sql, parameters);
+    } finally {
+      mutex.release();
+    }
+  };
+  const outside: Db = {
+    read,
+    write,
+    hot: (sql, parameters) => (reading === writing && mutex.held ? waitThenRead(sql, parameters) : reading.all(sql, parameters)),
+    atomically,
+  };
+  return {
+    ...createTables(outside, clock),
+    transaction: (work) => atomically((db) => work(createTables(db, clock))),
+    async close() {
+      if (read !== write) await read.destroy();
+      await mutex.acquire();
+      try {
+        await write.destroy();
+        writing.close();
+        reading.close();
+      } finally {
+        mutex.release();
+      }
+    },
+  };
+}
+
+function createTables(db: Db, clock: Clock): Tables {
+  return {
+    meta: createMetaTable(db),
+    identity: createIdentityTable(db, clock),
+    resources: createResourceTable(db),
+    snapshots: createSnapshotTable(db),
+    vaults: createVaultTable(db),
+    checkpoints: createCheckpointTable(db),
+    backups: createBackupTable(db),
+    tasks: createTaskTable(db),
+  };
+}

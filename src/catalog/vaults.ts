@@ -1,0 +1,133 @@
+import { sql } from "kysely";
+import type { Vault, VaultResource } from "#model/vault.ts";
+import { createCodec } from "./codec.ts";
+import { equals, isOneOf, newestFirst, selectPage } from "./paging.ts";
+import type { Condition } from "./paging.ts";
+import type { Db } from "./schema.ts";
+import type { VaultTable } from "./tables.ts";
+
+const vaults = createCodec<Vault>({
+  id: "plain",
+  projectId: "plain",
+  userId: "plain",
+  name: "plain",
+  description: "plain",
+  enterpriseProjectId: "plain",
+  objectType: "plain",
+  protectType: "plain",
+  consistentLevel: "plain",
+  cloudType: "plain",
+  chargingMode: "plain",
+  isMultiAz: "flag",
+  sizeGib: "plain",
+  status: "plain",
+  autoBind: "flag",
+  autoExpand: "flag",
+  smnNotify: "flag",
+  threshold: "plain",
+  locked: "flag",
+  bindRules: "json",
+  tags: "json",
+  availabilityZone: "plain",
+  backupNamePrefix: "plain",
+  implicit: "flag",
+  createdAt: "plain",
+  updatedAt: "plain",
+});
+const bindings = createCodec<VaultResource>({ vaultId: "plain", resourceId: "plain", type: "plain", excludeVolumes: "json" });
+
+export function createVaultTable(db: Db): VaultTable {
+  return {
+    async insert(vault) {
+      await db.write.insertInto("vaults").values(vaults.toRow(vault)).execute();
+    },
+    async get(projectId, id) {
+      const row = await db.read.selectFrom("vaults").selectAll().where("id", "=", id).where("project_id", "=", projectId).executeTakeFirst();
+      return row && vaults.fromRow(row);
+    },
+    async findImplicit(projectId, objectType) {
+      const row = await db.read
+        .selectFrom("vaults")
+        .selectAll()
+        .where("project_id", "=", projectId)
+        .where("object_type", "=", objectType)
+        .where("implicit", "=", 1)
+        .executeTakeFirst();
+      return row && vaults.fromRow(row);
+    },
+    async list(projectId, filter, page) {
+      const holdsResource: Condition[] =
+        filter.resourceIds === undefined
+          ? []
+          : [sql`id in (select vault_id from vault_resources where ${isOneOf("resource_id", filter.resourceIds)[0]!})`];
+      const { items, count } = await selectPage<object>(db.read, {
+        table: "vaults",
+        visible: equals("project_id", projectId),
+        filter: [
+          ...equals("name", filter.name),
+          ...isOneOf("id", filter.ids),
+          ...equals("status", filter.status),
+          ...equals("cloud_type", filter.cloudType),
+          ...equals("protect_type", filter.protectType),
+          ...equals("object_type", filter.objectType),
+          ...holdsResource,
+        ],
+        orders: newestFirst,
+        page,
+      });
+      return { items: items.map(vaults.fromRow), count };
+    },
+    async update(id, patch) {
+      const columns = vaults.toPatch(patch);
+      if (Object.keys(columns).length > 0) await db.write.updateTable("vaults").set(columns).where("id", "=", id).execute();
+    },
+    async remove(id) {
+      await db.write.deleteFrom("vaults").where("id", "=", id).execute();
+    },
+    async bind(resource) {
+      await db.write.insertInto("vault_resources").values(bindings.toRow(resource)).execute();
+    },
+    async unbind(vaultId, resourceId) {
+      await db.write.deleteFrom("vault_resources").where("vault_id", "=", vaultId).where("resource_id", "=", resourceId).execute();
+    },
+    async resourcesOf(vaultId) {
+      const rows = await db.read.selectFrom("vault_resources").selectAll().where("vault_id", "=", vaultId).orderBy("seq").execute();
+      return rows.map(bindings.fromRow);
+    },
+    async vaultOf(resourceId) {
+      const row = await db.read.selectFrom("vault_resources").selectAll().where("resource_id", "=", resourceId).executeTakeFirst();
+      return row && bindings.fromRow(row);
+    },
+    async usage(vaultId) {
+      const [row] = await db.hot(usageText, [vaultId, vaultId]);
+      return { allocatedGib: row!.allocated_gib as number, usedBytes: row!.used_bytes as number };
+    },
+    async figuresOf(vaultId) {
+      const rows = await db.hot(figuresText, [vaultId]);
+      return rows.map((row) => ({
+        resourceId: row.resource_id as string,
+        backupCount: row.backup_count as number,
+        storedBytes: row.stored_bytes as number,
+      }));
+    },
+  };
+}
+
+/** A server backup is the sum of its disks' backups: only those are counted in bytes. */
+const usageText = `
+  select
+    (select cast(coalesce(sum(r.size_gib), 0) as bigint) from vault_resources vr join resources r on r.id = vr.resource_id where vr.vault_id = ?)
+      as allocated_gib,
+    (select cast(coalesce(sum(b.stored_bytes), 0) as bigint) from backups b where b.vault_id = ? and b.resource_type <> 'OS::Nova::Server')
+      as used_bytes`;
+
+const figuresText = `
+  select vr.resource_id,
+    (select count(*) from backups b where b.resource_id = vr.resource_id and b.vault_id = vr.vault_id and b.parent_id is null) as backup_count,
+    cast(
+      (select coalesce(sum(b.stored_bytes), 0) from backups b
+        where b.resource_id = vr.resource_id and b.vault_id = vr.vault_id and b.parent_id is null and b.resource_type <> 'OS::Nova::Server')
+      + (select coalesce(sum(c.stored_bytes), 0) from backups p join backups c on c.parent_id = p.id
+        where p.resource_id = vr.resource_id and p.vault_id = vr.vault_id and p.parent_id is null)
+      as bigint) as stored_bytes
+  from vault_resources vr where vr.vault_id = ? order by vr.seq`;
