@@ -1,0 +1,194 @@
+import { Type } from "@sinclair/typebox";
+import type { BackupFilter, BackupSortKey } from "#catalog/tables.ts";
+import type { BackupStatus } from "#model/backup.ts";
+import type { Caller } from "#model/caller.ts";
+import { DomainError } from "#model/errors.ts";
+import { isUuid } from "#model/ids.ts";
+import { objectTypeOf } from "#model/provider.ts";
+import type { ResourceType } from "#model/resource.ts";
+import { deleteBackup } from "#services/backups/deleteBackup.ts";
+import { listBackups } from "#services/backups/listBackups.ts";
+import { restoreBackup } from "#services/backups/restoreBackup.ts";
+import { showBackup } from "#services/backups/showBackup.ts";
+import type { Context } from "#services/context.ts";
+import { listVaults } from "#services/vaults/listVaults.ts";
+import type { VaultView } from "#services/views.ts";
+import { defineRoute } from "../define.ts";
+import { all, flag, instant, integer, one, page, type Query, sorts } from "../query.ts";
+import { renderBackup } from "./render-backup.ts";
+import { idSchema, maybe, paramsSchema, querySchema } from "./schemas.ts";
+
+const states = ["waiting_protect", "protecting", "available", "waiting_restore", "restoring", "waiting_delete", "deleting", "error"] as const satisfies readonly BackupStatus[];
+
+const sortKeys: Readonly<Record<string, BackupSortKey>> = {
+  created_at: "created_at",
+  updated_at: "updated_at",
+  name: "name",
+  status: "status",
+  protected_at: "protected_at",
+  id: "id",
+};
+
+/** An unknown or malformed backup id is answered the same way: clients that look for a name try it as an id first. */
+export function backupIdOf(params: Readonly<Record<string, string>>): string {
+  const id = params["backup_id"] ?? "";
+  if (!isUuid(id)) throw new DomainError("backupNotFound", `no backup ${JSON.stringify(id.slice(0, 64))}`);
+  return id;
+}
+
+/** The filter of a list, or undefined when it can match nothing. Top-level backups only, unless a parent is named. */
+function readFilter(query: Query): BackupFilter | undefined {
+  const filter: BackupFilter = { parentId: one(query, "parent_id") ?? null };
+  const texts = { checkpointId: "checkpoint_id", vaultId: "vault_id", resourceId: "resource_id", resourceName: "resource_name", resourceAz: "resource_az", name: "name", imageType: "image_type" } as const;
+  for (const [key, name] of Object.entries(texts) as [keyof typeof texts, string][]) {
+    const value = one(query, name);
+    if (value !== undefined) filter[key] = value;
+  }
+  const resourceType = one(query, "resource_type");
+  if (resourceType !== undefined) {
+    if (!Object.hasOwn(objectTypeOf, resourceType)) return undefined;
+    filter.resourceType = resourceType as ResourceType;
+  }
+  const words = all(query, "status").filter((word) => word !== "");
+  if (words.length > 0) {
+    filter.statuses = states.filter((state) => words.includes(state));
+    if (filter.statuses.length === 0) return undefined;
+  }
+  const from = instant(query, "start_time");
+  const to = instant(query, "end_time");
+  const incremental = flag(query, "incremental");
+  if (from !== undefined) filter.createdFrom = from;
+  if (to !== undefined) filter.createdTo = to;
+  if (incremental !== undefined) filter.incremental = incremental;
+  // Nothing is shared between projects yet: no backup is "shared to me", and none has a member.
+  if (one(query, "own_type") === "shared" || one(query, "member_status") !== undefined) return undefined;
+  return filter;
+}
+
+/**
+ * Narrows the filter to the vaults that satisfy the query's conditions on vaults (`used_percent`, `enterprise_project_id`); false when none does.
+ * Several but not all of them cannot be told in one list: the caller must then name the vault.
+ */
+async function narrowToVaults(query: Query, filter: BackupFilter, caller: Caller, context: Context): Promise<boolean> {
+  const percent = one(query, "used_percent") === undefined ? undefined : integer(query, "used_percent", { min: 1, max: 100, default: 1 });
+  const enterprise = one(query, "enterprise_project_id");
+  const anyEnterprise = enterprise === undefined || enterprise === "all_granted_eps";
+  if (percent === undefined && anyEnterprise) return true;
+  const listed = await listVaults(context, caller, { filter: filter.vaultId === undefined ? {} : { ids: [filter.vaultId] }, page: { limit: 1_000_000, offset: 0 } });
+  const matches = ({ vault, usage }: VaultView): boolean =>
+    (anyEnterprise || vault.enterpriseProjectId === enterprise) && (percent === undefined || usage.usedBytes * 100 >= percent * vault.sizeGib * 2 ** 30);
+  const kept = listed.items.filter(matches);
+  if (kept.length === 0) return false;
+  if (kept.length === listed.items.length) return true;
+  if (kept.length === 1 && kept[0] !== undefined) {
+    filter.vaultId = kept[0].vault.id;
+    return true;
+  }
+  const field = percent === undefined ? "enterprise_project_id" : "used_percent";
+  throw new DomainError("invalidRequest", `${field}: ${kept.length} vaults match; give vault_id with it`, { field });
+}
+
+const backupParams = paramsSchema("project_id", "backup_id");
+const restoreBody = Type.Object({
+  restore: Type.Object({
+    server_id: maybe(idSchema),
+    volume_id: maybe(idSchema),
+    resource_id: maybe(idSchema),
+    power_on: maybe(Type.Boolean()),
+    mappings: maybe(Type.Array(Type.Object({ backup_id: idSchema, volume_id: idSchema }), { maxItems: 256 })),
+    details: maybe(Type.Object({ destination_path: Type.String({ minLength: 1, maxLength: 255 }) })),
+  }),
+});
+
+export const backupRoutes = [
+  defineRoute({
+    method: "GET",
+    path: "/backups",
+    operation: "ListBackups",
+    action: "cbr:backups:list",
+    successStatus: 200,
+    schema: {
+      params: paramsSchema("project_id"),
+      querystring: querySchema([
+        "limit",
+        "offset",
+        "marker",
+        "sort",
+        "checkpoint_id",
+        "vault_id",
+        "parent_id",
+        "resource_id",
+        "resource_name",
+        "resource_az",
+        "name",
+        "image_type",
+        "resource_type",
+        "status",
+        "own_type",
+        "member_status",
+        "used_percent",
+        "start_time",
+        "end_time",
+        "enterprise_project_id",
+        "show_replication",
+        "incremental",
+      ]),
+    },
+    async handler({ query }, caller, context) {
+      const wanted = page(query, { max: 1000 });
+      const sort = sorts(one(query, "sort"), "sort", sortKeys, "desc");
+      const filter = readFilter(query);
+      if (filter === undefined || !(await narrowToVaults(query, filter, caller, context))) {
+        return { body: { backups: [], count: 0, limit: wanted.limit, offset: wanted.offset } };
+      }
+      const listed = await listBackups(context, caller, { filter, page: wanted, ...(sort.length > 0 ? { sort } : {}) });
+      const backups = listed.items.map((view) => renderBackup(view, { withChildren: false }));
+      return { body: { backups, count: listed.count, limit: wanted.limit, offset: wanted.offset } };
+    },
+  }),
+  defineRoute({
+    method: "GET",
+    path: "/backups/:backup_id",
+    operation: "ShowBackup",
+    action: "cbr:backups:get",
+    successStatus: 200,
+    schema: { params: backupParams },
+    async handler({ params }, caller, context) {
+      return { body: { backup: renderBackup(await showBackup(context, caller, { backupId: backupIdOf(params) })) } };
+    },
+  }),
+  defineRoute({
+    method: "DELETE",
+    path: "/backups/:backup_id",
+    operation: "DeleteBackup",
+    action: "cbr:backups:delete",
+    successStatus: 204,
+    schema: { params: backupParams },
+    async handler({ params }, caller, context) {
+      await deleteBackup(context, caller, { backupId: backupIdOf(params) });
+      return {};
+    },
+  }),
+  defineRoute({
+    method: "POST",
+    path: "/backups/:backup_id/restore",
+    operation: "RestoreBackup",
+    action: "cbr:backups:restore",
+    successStatus: 202,
+    schema: { params: backupParams, body: restoreBody },
+    async handler({ params, body }, caller, context) {
+      const { restore } = body;
+      const backupId = backupIdOf(params);
+      if (restore.details) throw new DomainError("invalidRequest", "restore.details: this kind of backup is restored whole, not by file", { field: "restore.details" });
+      const { backup } = await showBackup(context, caller, { backupId });
+      const isServer = backup.resourceType === "OS::Nova::Server";
+      const target = isServer ? (restore.server_id ?? restore.resource_id) : (restore.volume_id ?? restore.resource_id);
+      const field = isServer ? "restore.server_id" : "restore.volume_id";
+      if (!target) throw new DomainError("invalidRequest", `${field}: is required to restore a backup of a ${isServer ? "server" : "disk"}`, { field });
+      if (isServer && !restore.mappings) throw new DomainError("invalidRequest", "restore.mappings: is required to restore a backup of a server", { field: "restore.mappings" });
+      const mappings = (restore.mappings ?? []).map((mapping) => ({ backupId: mapping.backup_id, volumeId: mapping.volume_id }));
+      const result = await restoreBackup(context, caller, isServer ? { backupId, serverId: target, mappings } : { backupId, volumeId: target });
+      return { body: { job_id: result.taskId } };
+    },
+  }),
+];
