@@ -1,0 +1,45 @@
+import type { Command } from "commander";
+import { clientCommand, several, withTools } from "../support/command.ts";
+import { CommandError } from "../support/errors.ts";
+import { restoreOnto, restoreToNewVolume } from "../support/restore.ts";
+
+interface Options {
+  volume?: string;
+  newVolume?: string;
+  server?: string;
+  map?: string[];
+}
+
+export function backupRestore(parent: Command): void {
+  clientCommand(parent, "restore <id>", "restore a backup and wait for it: to a new volume, or over what exists")
+    .option("--new-volume <name>", "restore a disk backup to a new volume of this name")
+    .option("--volume <id>", "overwrite this volume with a disk backup")
+    .option("--server <id>", "overwrite this server's disks with a server backup")
+    .option("--map <backup=volume>", "which disk backup goes onto which volume; may be given several times", several)
+    .action((id: string, options: Options, command: Command) =>
+      withTools(command, async ({ client, output, bars }) => {
+        const targets = [options.volume, options.newVolume, options.server].filter((target) => target !== undefined);
+        if (targets.length !== 1) throw new CommandError("give exactly one of --new-volume, --volume and --server", { exitCode: 2 });
+        if (options.newVolume !== undefined) {
+          const volume = await restoreToNewVolume(client, id, options.newVolume, bars);
+          output.answer({ volume }, () => `volume ${volume.id}`);
+          return;
+        }
+        const mappings = options.map?.map(mappingOf);
+        const target = {
+          ...(options.volume === undefined ? {} : { volumeId: options.volume }),
+          ...(options.server === undefined ? {} : { serverId: options.server }),
+          ...(mappings === undefined ? {} : { mappings }),
+        };
+        const task = await restoreOnto(client, id, target, bars);
+        output.answer({ operation_log: task }, () => `restored ${id}`);
+      }),
+    );
+}
+
+function mappingOf(text: string): { backup_id: string; volume_id: string } {
+  const [backup, volume, ...more] = text.split("=");
+  if (backup === undefined || volume === undefined || more.length > 0 || backup === "" || volume === "")
+    throw new CommandError(`--map must be BACKUP=VOLUME, not "${text}"`, { exitCode: 2 });
+  return { backup_id: backup, volume_id: volume };
+}

@@ -1,0 +1,101 @@
+import { Command, CommanderError } from "commander";
+import { backupCreate } from "./backup/create.ts";
+import { backupDelete } from "./backup/delete.ts";
+import { backupList } from "./backup/list.ts";
+import { backupRestore } from "./backup/restore.ts";
+import { backupShow } from "./backup/show.ts";
+import { demo } from "./demo.ts";
+import { resourceAdd } from "./resource/add.ts";
+import { resourceList } from "./resource/list.ts";
+import { resourceRemove } from "./resource/remove.ts";
+import { resourceShow } from "./resource/show.ts";
+import { type Flags, serve } from "./serve.ts";
+import { type SettingHelp, settings } from "./settings.ts";
+import { CommandError } from "./support/errors.ts";
+import { taskCancel } from "./task/cancel.ts";
+import { taskList } from "./task/list.ts";
+import { taskShow } from "./task/show.ts";
+import { taskWatch } from "./task/watch.ts";
+import { token } from "./token.ts";
+import { vaultBind } from "./vault/bind.ts";
+import { vaultCreate } from "./vault/create.ts";
+import { vaultDelete } from "./vault/delete.ts";
+import { vaultList } from "./vault/list.ts";
+import { vaultShow } from "./vault/show.ts";
+import { volumeCreate } from "./volume/create.ts";
+import { volumeDelete } from "./volume/delete.ts";
+import { volumeExport } from "./volume/export.ts";
+import { volumeImport } from "./volume/import.ts";
+import { volumeList } from "./volume/list.ts";
+import { volumeShow } from "./volume/show.ts";
+
+/** What the command line needs from the composition root. */
+export interface ProgramParts {
+  version: string;
+  settings: readonly SettingHelp[];
+  serve(flags: Flags): Promise<void>;
+  /** The program itself, to start a private service with: `node MAIN serve …`. */
+  mainPath: string;
+}
+
+type Register = (parent: Command) => void;
+
+/** Every command, group by group. */
+const groups: Record<string, { doc: string; commands: Register[] }> = {
+  volume: { doc: "disks: import, export, list, show, create, delete", commands: [volumeImport, volumeExport, volumeList, volumeShow, volumeCreate, volumeDelete] },
+  resource: { doc: "what can be protected: add, list, show, remove", commands: [resourceAdd, resourceList, resourceShow, resourceRemove] },
+  vault: { doc: "vaults: create, bind, list, show, delete", commands: [vaultCreate, vaultBind, vaultList, vaultShow, vaultDelete] },
+  backup: { doc: "backups: create, list, show, restore, delete", commands: [backupCreate, backupList, backupShow, backupRestore, backupDelete] },
+  task: { doc: "work that was asked for: list, show, watch, cancel", commands: [taskList, taskShow, taskWatch, taskCancel] },
+};
+
+export function createProgram(parts: ProgramParts): Command {
+  const program = new Command("opencbr")
+    .description("Self-hosted cloud backup and recovery: CBR v3, OpenStack Block Storage backups, VBS.")
+    .version(parts.version, "--version", "print the version")
+    .showHelpAfterError("(opencbr COMMAND --help tells more)");
+  serve(program, parts.settings, parts.serve);
+  demo(program, parts.mainPath);
+  for (const [name, { doc, commands }] of Object.entries(groups)) {
+    const group = program.command(name).description(doc);
+    for (const register of commands) register(group);
+  }
+  token(program);
+  settings(program, parts.settings);
+  program.addHelpText("after", () => `\nEvery command:\n${commandLines(program).join("\n")}\n`);
+  everyCommand(program, (command) => command.exitOverride());
+  return program;
+}
+
+function everyCommand(command: Command, visit: (command: Command) => void): void {
+  visit(command);
+  for (const inner of command.commands) everyCommand(inner, visit);
+}
+
+/** `opencbr volume import [options] <file>   what it does`, one line for each command that does something. */
+export function commandLines(program: Command): string[] {
+  const lines: [string, string][] = [];
+  const visit = (command: Command, path: string): void => {
+    if (command.commands.length === 0) lines.push([`${path} ${command.usage()}`.replace(" [options]", ""), command.description()]);
+    for (const inner of command.commands) visit(inner, `${path} ${inner.name()}`);
+  };
+  for (const command of program.commands) visit(command, `opencbr ${command.name()}`);
+  const width = Math.max(...lines.map(([usage]) => usage.length));
+  return lines.map(([usage, doc]) => `  ${usage.padEnd(width)}  ${doc}`);
+}
+
+/** Runs one command line; gives the exit code: 0 done, 1 failed, 2 wrong usage. Failures are one sentence on standard error. */
+export async function runProgram(program: Command, argv: readonly string[]): Promise<number> {
+  try {
+    await program.parseAsync(argv, { from: "user" });
+    return 0;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    if (error instanceof CommandError) {
+      process.stderr.write(`opencbr: ${error.message}\n`);
+      return error.exitCode;
+    }
+    process.stderr.write(`opencbr: ${error instanceof Error ? error.message : String(error)}\n`);
+    return 1;
+  }
+}

@@ -1,0 +1,38 @@
+import type { Bars } from "./bars.ts";
+import type { Client } from "./client.ts";
+import { CommandError } from "./errors.ts";
+import { taskSuccess, until } from "./tasks.ts";
+import { showVolume } from "./transfer.ts";
+import type { WireTask, WireVolume } from "./wire.ts";
+
+/** Restores a disk backup to a new volume and follows it to the end. */
+export async function restoreToNewVolume(client: Client, backupId: string, name: string, bars: Bars): Promise<WireVolume> {
+  const { restore } = await client.volume<{ restore: { volume_id: string } }>("POST", `backups/${encodeURIComponent(backupId)}/restore`, { restore: { name } });
+  const task = await until("the restore's task", 60, async () => {
+    const { operation_logs: tasks } = await client.cbr<{ operation_logs: WireTask[] }>("GET", "operation-logs?operation_type=restore&limit=100");
+    return tasks.find((found) => found.extra_info.restore?.target_resource_id === restore.volume_id);
+  });
+  await taskSuccess(client, task.id, bars);
+  return until(`volume ${restore.volume_id}`, 3600, async () => {
+    const volume = await showVolume(client, restore.volume_id);
+    if (volume.status.startsWith("error")) throw new CommandError(`the restore of ${backupId} failed: volume ${volume.id} is in status ${volume.status}`);
+    return volume.status === "available" ? volume : undefined;
+  });
+}
+
+export interface RestoreTarget {
+  volumeId?: string;
+  serverId?: string;
+  mappings?: { backup_id: string; volume_id: string }[];
+}
+
+/** Restores onto what exists: a disk backup onto a volume, a server backup onto a server's disks. */
+export async function restoreOnto(client: Client, backupId: string, target: RestoreTarget, bars: Bars): Promise<WireTask> {
+  const restore = {
+    ...(target.volumeId === undefined ? {} : { volume_id: target.volumeId }),
+    ...(target.serverId === undefined ? {} : { server_id: target.serverId }),
+    ...(target.mappings === undefined ? {} : { mappings: target.mappings }),
+  };
+  const { job_id: taskId } = await client.cbr<{ job_id: string }>("POST", `backups/${encodeURIComponent(backupId)}/restore`, { restore });
+  return taskSuccess(client, taskId, bars);
+}

@@ -1,0 +1,55 @@
+/** What the client commands read of the service's answers: only these fields, all else is passed through to `--json`. */
+
+export interface WireVolume {
+  id: string;
+  name: string | null;
+  size: number;
+  status: string;
+  volume_type: string | null;
+  bootable: string;
+  created_at: string;
+}
+
+export interface WireVault {
+  id: string;
+  name: string;
+  billing: { size: number; used: number; allocated: number; status: string; object_type: string };
+  resources: { id: string; name: string; type: string; size: number; protect_status: string }[];
+  created_at: string;
+}
+
+export interface WireBackup {
+  id: string;
+  name: string | null;
+  status: string;
+  vault_id: string;
+  checkpoint_id: string;
+  resource_id: string;
+  resource_name: string;
+  resource_type: string;
+  resource_size: number;
+  created_at: string;
+  children: WireBackup[];
+  extend_info: { incremental: boolean; snapshot_id: string | null; [more: string]: unknown };
+}
+
+export interface WireTask {
+  id: string;
+  operation_type: string;
+  status: string;
+  vault_name: string | null;
+  checkpoint_id: string | null;
+  created_at: string;
+  started_at: string | null;
+  ended_at: string | null;
+  error_info: { code: string; message: string };
+  extra_info: {
+    common: { progress: number; phase?: string; bytes_done?: number; bytes_total?: number | null; rate?: number };
+    resource: { id: string | null; name: string | null; type: string | null };
+    backup?: { backup_id: string | null; backup_name: string | null };
+    restore?: { backup_id: string | null; target_resource_id: string | null };
+    delete?: { backup_id: string | null };
+  };
+}
+
+export const taskIsOver = (task: WireTask): boolean => task.status !== "waiting" && task.status !== "running";

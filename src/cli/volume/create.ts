@@ -1,0 +1,23 @@
+import type { Command } from "commander";
+import { clientCommand, wholeNumber, withTools } from "../support/command.ts";
+import { createVolume } from "../support/transfer.ts";
+
+export function volumeCreate(parent: Command): void {
+  clientCommand(parent, "create", "make an empty volume")
+    .requiredOption("--name <name>", "name of the volume")
+    .requiredOption("--size <gib>", "size in GiB", wholeNumber(1))
+    .option("--snapshot <id>", "fill it from this snapshot")
+    .option("--source <id>", "fill it from this volume")
+    .option("--backup <id>", "fill it from this backup")
+    .action((options: { name: string; size: number; snapshot?: string; source?: string; backup?: string }, command: Command) =>
+      withTools(command, async ({ client, output }) => {
+        const more = {
+          ...(options.snapshot === undefined ? {} : { snapshot_id: options.snapshot }),
+          ...(options.source === undefined ? {} : { source_volid: options.source }),
+          ...(options.backup === undefined ? {} : { backup_id: options.backup }),
+        };
+        const volume = await createVolume(client, options.name, options.size, more);
+        output.answer({ volume }, () => `volume ${volume.id}`);
+      }),
+    );
+}
