@@ -29,11 +29,14 @@ for (const [writer, reader] of [
           const unpacked = new Uint8Array(plain.length);
           assert.equal(reader.decompress(packed.subarray(0, packedLength), unpacked), plain.length);
           assert.deepEqual(unpacked, plain);
-          const sealed = new Uint8Array(plain.length + 16);
-          writer.seal(key, nonce, aad, plain, sealed);
+          const sealed = plain.slice();
+          const tag = new Uint8Array(16);
+          writer.seal(key, nonce, aad, sealed, sealed, tag);
           const opened = new Uint8Array(plain.length);
-          assert.equal(reader.open(key, nonce, aad, sealed, opened), true);
+          assert.equal(reader.open(key, nonce, aad, sealed, tag, opened), true);
           assert.deepEqual(opened, plain);
+          assert.equal(reader.open(key, nonce, aad, sealed, tag, sealed), true);
+          assert.deepEqual(sealed, plain);
         },
       ),
       { numRuns: 200 },
@@ -46,19 +49,22 @@ for (const [writer, reader] of [
     const plain = new Uint8Array(999).map((_, at) => at);
     const aad = Uint8Array.of(1, 2, 3);
     const sealed = new Uint8Array(plain.length + 16);
-    writer.seal(key, nonce, aad, plain, sealed);
+    const open = (bytes: Uint8Array, into: Uint8Array, withAad = aad): boolean =>
+      reader.open(key, nonce, withAad, bytes.subarray(0, plain.length), bytes.subarray(plain.length), into);
+    writer.seal(key, nonce, aad, plain, sealed, sealed.subarray(plain.length));
     fc.assert(
       fc.property(fc.nat(sealed.length - 1), fc.integer({ min: 1, max: 255 }), (at, mask) => {
         const damaged = sealed.slice();
         damaged[at]! ^= mask;
         const opened = new Uint8Array(plain.length);
-        assert.equal(reader.open(key, nonce, aad, damaged, opened), false);
+        assert.equal(open(damaged, opened), false);
         assert.ok(opened.every((byte) => byte === 0));
       }),
       { numRuns: 200 },
     );
-    assert.equal(reader.open(key, nonce, Uint8Array.of(1, 2, 4), sealed, new Uint8Array(999)), false);
-    assert.equal(reader.open(key, nonce, aad, sealed.subarray(0, 15), new Uint8Array(999)), false);
+    assert.equal(open(sealed, new Uint8Array(999), Uint8Array.of(1, 2, 4)), false);
+    assert.throws(() => open(sealed, new Uint8Array(998)), RangeError);
+    assert.throws(() => open(sealed.subarray(0, 1000), new Uint8Array(999)), RangeError);
   });
 
   test(`${reader.name} never writes past the room it is given`, () => {

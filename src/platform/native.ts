@@ -14,10 +14,10 @@ export interface Codec {
   compress(plain: Uint8Array, out: Uint8Array, level: number): number;
   /** Undoes {@link compress}; the plain length, or -1 when the frame is damaged or does not fit into `out`. */
   decompress(packed: Uint8Array, out: Uint8Array): number;
-  /** AES-256-GCM: ciphertext, then the 16-byte tag, at the start of `out`. The nonce has 12 bytes. */
-  seal(key: Uint8Array, nonce: Uint8Array, aad: Uint8Array, plain: Uint8Array, out: Uint8Array): void;
-  /** Opens what {@link seal} wrote; false, and zeros in `out`, when the tag does not match. */
-  open(key: Uint8Array, nonce: Uint8Array, aad: Uint8Array, sealed: Uint8Array, out: Uint8Array): boolean;
+  /** AES-256-GCM: the ciphertext at the start of `out`, which may be `plain` itself, and the tag into `tag`. Nonce: 12 bytes; tag: 16. */
+  seal(key: Uint8Array, nonce: Uint8Array, aad: Uint8Array, plain: Uint8Array, out: Uint8Array, tag: Uint8Array): void;
+  /** Opens what {@link seal} wrote, also in place; false, and zeros in `out`, when the tag does not match. */
+  open(key: Uint8Array, nonce: Uint8Array, aad: Uint8Array, sealed: Uint8Array, tag: Uint8Array, out: Uint8Array): boolean;
 }
 
 declare const WebAssembly: { Memory: new (size: { initial: number }) => { readonly buffer: ArrayBuffer } };
@@ -49,27 +49,27 @@ export function portableCodec(): Codec {
       out.set(plain);
       return plain.length;
     },
-    seal(key, nonce, aad, plain, out) {
+    seal(key, nonce, aad, plain, out, tag) {
+      requireLengths(key, nonce, tag, out, plain.length);
       const cipher = createCipheriv("aes-256-gcm", key, nonce);
       cipher.setAAD(aad);
-      out.set(cipher.update(plain), 0);
+      out.set(cipher.update(plain));
       cipher.final();
-      out.set(cipher.getAuthTag(), plain.length);
+      tag.set(cipher.getAuthTag());
     },
-    open(key, nonce, aad, sealed, out) {
-      const length = sealed.length - TAG_BYTES;
-      if (length < 0) return false;
+    open(key, nonce, aad, sealed, tag, out) {
+      requireLengths(key, nonce, tag, out, sealed.length);
       const decipher = createDecipheriv("aes-256-gcm", key, nonce, { authTagLength: TAG_BYTES });
       decipher.setAAD(aad);
-      decipher.setAuthTag(sealed.subarray(length));
-      const plain = decipher.update(sealed.subarray(0, length));
+      decipher.setAuthTag(tag);
+      const plain = decipher.update(sealed);
       try {
         decipher.final();
       } catch {
-        out.fill(0, 0, length);
+        out.fill(0, 0, sealed.length);
         return false;
       }
-      out.set(plain, 0);
+      out.set(plain);
       return true;
     },
   };
@@ -86,7 +86,7 @@ export function nativeCodec(): Codec | undefined {
   const { compressCCtx, decompressDCtx, encryptInit, encryptUpdate, encryptFinal, decryptInit, decryptUpdate, decryptFinal, control } = calls;
   const { cctx, dctx, encryptor, decryptor } = calls;
   const moved = new Int32Array(1);
-  const tag = Buffer.alloc(TAG_BYTES);
+  const rest = Buffer.alloc(TAG_BYTES);
   const check = (ok: number, what: string): void => {
     if (ok !== 1) throw new Error(`OpenSSL refused ${what}`);
   };
@@ -98,26 +98,22 @@ export function nativeCodec(): Codec | undefined {
     decompress(packed, out) {
       return Math.max(-1, Number(decompressDCtx(dctx, out, out.length, packed, packed.length)));
     },
-    seal(key, nonce, aad, plain, out) {
-      requireLengths(key, nonce, out, plain.length + TAG_BYTES);
+    seal(key, nonce, aad, plain, out, tag) {
+      requireLengths(key, nonce, tag, out, plain.length);
       check(encryptInit(encryptor, null, null, key, nonce), "the key or nonce");
       if (aad.length > 0) check(encryptUpdate(encryptor, null, moved, aad, aad.length), "the associated data");
       if (plain.length > 0) check(encryptUpdate(encryptor, out, moved, plain, plain.length), "the plain bytes");
-      check(encryptFinal(encryptor, tag, moved), "to finish");
+      check(encryptFinal(encryptor, rest, moved), "to finish");
       check(control(encryptor, EVP_CTRL_AEAD_GET_TAG, TAG_BYTES, tag), "the tag");
-      out.set(tag, plain.length);
     },
-    open(key, nonce, aad, sealed, out) {
-      const length = sealed.length - TAG_BYTES;
-      if (length < 0) return false;
-      requireLengths(key, nonce, out, length);
+    open(key, nonce, aad, sealed, tag, out) {
+      requireLengths(key, nonce, tag, out, sealed.length);
       check(decryptInit(decryptor, null, null, key, nonce), "the key or nonce");
       if (aad.length > 0) check(decryptUpdate(decryptor, null, moved, aad, aad.length), "the associated data");
-      if (length > 0) check(decryptUpdate(decryptor, out, moved, sealed, length), "the ciphertext");
-      tag.set(sealed.subarray(length));
+      if (sealed.length > 0) check(decryptUpdate(decryptor, out, moved, sealed, sealed.length), "the ciphertext");
       check(control(decryptor, EVP_CTRL_AEAD_SET_TAG, TAG_BYTES, tag), "the tag");
-      if (decryptFinal(decryptor, tag, moved) === 1) return true;
-      out.fill(0, 0, length);
+      if (decryptFinal(decryptor, rest, moved) === 1) return true;
+      out.fill(0, 0, sealed.length);
       return false;
     },
   };
@@ -145,9 +141,11 @@ export function isPageAligned(bytes: Uint8Array): boolean {
 
 const alignedBuffers = new WeakSet<object>();
 
-function requireLengths(key: Uint8Array, nonce: Uint8Array, out: Uint8Array, needed: number): void {
-  if (key.length !== 32 || nonce.length !== 12 || out.length < needed)
-    throw new RangeError("AES-256-GCM wants a 32-byte key, a 12-byte nonce and room");
+function requireLengths(key: Uint8Array, nonce: Uint8Array, tag: Uint8Array, out: Uint8Array, needed: number): void {
+  if (key.length === 32 && nonce.length === 12 && tag.length === TAG_BYTES && out.length >= needed) return;
+  throw new RangeError(
+    `AES-256-GCM with a key of ${key.length}, a nonce of ${nonce.length}, a tag of ${tag.length} and room for ${out.length} of ${needed}`,
+  );
 }
 
 function bind() {

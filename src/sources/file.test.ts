@@ -101,7 +101,7 @@ test("what is not a readable file is refused by name", () => {
   failsWith("notAFile", () => openFileTarget("/dev/null", 10));
 });
 
-test("a target gets its size, its bytes, and holes elsewhere", () => {
+test("a target gets its size, its bytes, and holes elsewhere", async () => {
   const path = join(folder, "target");
   writeFileSync(path, new Uint8Array(12 * mib).fill(0xff));
   const target = openFileTarget(path, 8 * mib + 3);
@@ -110,7 +110,7 @@ test("a target gets its size, its bytes, and holes elsewhere", () => {
   target.write(mib, aligned);
   second.write(8 * mib, Uint8Array.of(1, 2, 3));
   second.write(5 * mib + 1, aligned.subarray(0, 1000));
-  target.finish();
+  await target.finish();
   target.close();
   second.close();
   const wanted = new Uint8Array(8 * mib + 3);

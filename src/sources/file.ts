@@ -1,5 +1,5 @@
 import koffi from "koffi";
-import { closeSync, constants, fstatSync, fsyncSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
+import { closeSync, constants, fstatSync, fsync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
 import type { BigIntStats } from "node:fs";
 import { isPageAligned } from "#platform/native.ts";
 import { SourceError } from "./source.ts";
@@ -107,8 +107,8 @@ class FileSource implements Source {
 export interface FileTarget {
   /** @throws SourceError `writeFailed`, `noSpace` */
   write(offset: number, bytes: Uint8Array): void;
-  /** Makes everything written so far durable. */
-  finish(): void;
+  /** Makes everything written so far durable, through whichever handle; does not block the thread. */
+  finish(): Promise<void>;
   close(): void;
 }
 
@@ -170,12 +170,10 @@ class OpenFileTarget implements FileTarget {
     }
   }
 
-  finish(): void {
-    try {
-      fsyncSync(this.fd);
-    } catch (error) {
-      throw sourceError(error, `cannot make ${this.#path} durable`, "writeFailed");
-    }
+  finish(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      fsync(this.fd, (error) => (error ? reject(sourceError(error, `cannot make ${this.#path} durable`, "writeFailed")) : resolve()));
+    });
   }
 
   close(): void {
