@@ -99,7 +99,7 @@ export function backupRoutes(version: Version, options: BlockStorageOptions) {
   const family = version === "v2" ? "V2" : "V3";
 
   async function render(view: BackupView, request: BlockStorageRequest<unknown>, caller: Caller, context: Context, servers: Map<string, string | null>) {
-    if (version === "v3") return renderBackupV3(view, request.base, request.minor);
+    if (version === "v3") return renderBackupV3(view, request.base, request);
     const { parentId } = view.backup;
     if (parentId !== null && !servers.has(parentId)) servers.set(parentId, await serverOf(parentId, caller, context));
     const serverId = parentId === null ? null : (servers.get(parentId) ?? null);

@@ -51,19 +51,26 @@ export function commonBackupKeys(view: BackupView, base: BlockStorageBase) {
 }
 
 export type V3Backup = ReturnType<typeof commonBackupKeys> & {
-  "os-backup-project-attr:project_id": string;
+  "os-backup-project-attr:project_id"?: string;
   metadata?: Record<string, string>;
   user_id?: string;
   encryption_key_id?: string;
 };
 
+/** The N of the negotiated 3.N, and whether the request named it. */
+export interface Negotiated {
+  minor: number;
+  explicitVersion: boolean;
+}
+
 /**
- * A disk backup as Block Storage v3 shows it: exactly the keys of the negotiated microversion (3.`minor`), because strict clients refuse others.
- * The project's id is always there: the service's own documentation shows it to the owner.
+ * A disk backup as Block Storage v3 shows it: exactly the keys of the negotiated microversion, because strict clients refuse others.
+ * Without a named microversion the project's id is there, as the service's own documentation of v3 shows it to the owner.
  */
-export function renderBackupV3(view: BackupView, base: BlockStorageBase, minor: number): V3Backup {
+export function renderBackupV3(view: BackupView, base: BlockStorageBase, { minor, explicitVersion }: Negotiated): V3Backup {
   const { backup } = view;
-  const body: V3Backup = { ...commonBackupKeys(view, base), "os-backup-project-attr:project_id": backup.projectId };
+  const body: V3Backup = commonBackupKeys(view, base);
+  if (minor >= 18 || !explicitVersion) body["os-backup-project-attr:project_id"] = backup.projectId;
   if (minor >= 43) body.metadata = backup.metadata;
   if (minor >= 56) body.user_id = backup.userId;
   if (minor >= 64 && backup.encryption !== null) body.encryption_key_id = backup.encryption.cmkId;

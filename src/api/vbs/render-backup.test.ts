@@ -123,11 +123,15 @@ describe("VBS v2's rendering of a backup", () => {
 
 describe("Block Storage v3's rendering of a backup", () => {
   const v3 = { versioned: "http://host/volume/v3", bare: "http://host/volume" };
-  const always = [...v2Fields.filter((field) => field !== "service_metadata" && field !== "os-bak-tenant-attr:tenant_id"), "os-backup-project-attr:project_id"];
-  const keys = (minor: number, encrypted: boolean) => Object.keys(renderBackupV3(sampleView(sampleDiskBackup(encrypted ? {} : { encryption: null })), v3, minor)).sort();
+  const first = v2Fields.filter((field) => field !== "service_metadata" && field !== "os-bak-tenant-attr:tenant_id");
+  const always = [...first, "os-backup-project-attr:project_id"];
+  const keys = (minor: number, encrypted: boolean, explicitVersion = true) =>
+    Object.keys(renderBackupV3(sampleView(sampleDiskBackup(encrypted ? {} : { encryption: null })), v3, { minor, explicitVersion })).sort();
 
   test("has exactly the keys of each microversion", () => {
-    assert.deepEqual(keys(0, true), always.toSorted());
+    assert.deepEqual(keys(0, true, false), always.toSorted());
+    assert.deepEqual(keys(17, true), first.toSorted());
+    assert.deepEqual(keys(18, true), always.toSorted());
     assert.deepEqual(keys(42, true), always.toSorted());
     assert.deepEqual(keys(43, true), [...always, "metadata"].sort());
     assert.deepEqual(keys(56, true), [...always, "metadata", "user_id"].sort());
@@ -136,7 +140,7 @@ describe("Block Storage v3's rendering of a backup", () => {
   });
 
   test("golden", () => {
-    assert.deepEqual(renderBackupV3(sampleView(sampleDiskBackup(), { hasDependents: true }), v3, 0), {
+    assert.deepEqual(renderBackupV3(sampleView(sampleDiskBackup(), { hasDependents: true }), v3, { minor: 0, explicitVersion: false }), {
       id: "55555555-5555-4555-8555-555555555555",
       status: "available",
       name: "nightly",
@@ -162,7 +166,7 @@ describe("Block Storage v3's rendering of a backup", () => {
   });
 
   test("a backup that holds nothing yet counts no object and tells its creation as its instant", () => {
-    const body = renderBackupV3(sampleView(sampleDiskBackup({ status: "protecting", statistics: null, rootKey: null, protectedAt: null })), v3, 0);
+    const body = renderBackupV3(sampleView(sampleDiskBackup({ status: "protecting", statistics: null, rootKey: null, protectedAt: null })), v3, { minor: 0, explicitVersion: false });
     assert.equal(body.status, "creating");
     assert.equal(body.object_count, 0);
     assert.equal(body.container, null);
