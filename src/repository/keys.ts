@@ -1,6 +1,7 @@
 import { Blake3Hasher } from "@napi-rs/blake-hash";
 import { createCipheriv, createDecipheriv } from "node:crypto";
 import type { Random } from "#platform/random.ts";
+import { ChunkHasher } from "./chunk-id.ts";
 import { RepositoryError } from "./engine-types.ts";
 
 /*
@@ -65,16 +66,13 @@ export const packKey = (keys: TenantKeys, packId: Uint8Array): Uint8Array => der
 /** AES-256 key of one root object. `salt`: 16 random bytes, new for every sealing. */
 export const rootKey = (keys: TenantKeys, salt: Uint8Array): Uint8Array => derive("oneRoot", keys.root, salt);
 
-// A keyed hasher that is reset costs 5 to 9 µs less per hash than a new one, measured at 4 to 256 KiB.
-const hashers = new WeakMap<Uint8Array, Blake3Hasher>();
+const hashers = new WeakMap<Uint8Array, ChunkHasher>();
 
 /** Keyed BLAKE3, 32 bytes. `key` must not be changed in place while it is used here. */
 export function keyedHash(key: Uint8Array, bytes: Uint8Array): Uint8Array {
   let hasher = hashers.get(key);
-  if (hasher) hasher.reset();
-  else hashers.set(key, (hasher = Blake3Hasher.newKeyed(Buffer.from(key))));
-  hasher.update(bytes);
-  return hasher.digestBuffer();
+  if (!hasher) hashers.set(key, (hasher = new ChunkHasher(key)));
+  return hasher.idOf(bytes);
 }
 
 /** Id of a chunk: 32 bytes that say nothing of the content without the tenant's key. */

@@ -142,6 +142,7 @@ export interface ExpectedRecord {
 
 /**
  * Plain bytes of one record, verified: header, tag, length, and the id computed again from the bytes unless `trustTag`.
+ * With `into`, they are copied there once verified and that is returned; it must have their length.
  * `record` is exactly the record. Errors: `corruptChunk` for data, `corruptPage` for pages; the message tells pack and slot.
  */
 export function openRecord(
@@ -149,7 +150,7 @@ export function openRecord(
   packId: Uint8Array,
   record: Uint8Array,
   expected: ExpectedRecord,
-  options: { trustTag?: boolean } = {},
+  options: { trustTag?: boolean; into?: Uint8Array } = {},
 ): Uint8Array {
   const bytes = Buffer.from(record.buffer, record.byteOffset, record.length);
   const header = readRecordHeader(bytes, 0);
@@ -174,5 +175,8 @@ export function openRecord(
   }
   if (!options.trustTag && !Buffer.from(expected.id).equals(keyedHash(header.kind === "page" ? keys.pageId : keys.chunkId, plain)))
     throw corrupt("does not hash to its id");
-  return plain;
+  if (!options.into) return plain;
+  if (options.into.length !== plain.length) throw corrupt(`holds ${plain.length} bytes, not ${options.into.length}`);
+  options.into.set(plain);
+  return options.into;
 }
