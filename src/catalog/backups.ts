@@ -129,4 +129,3 @@ function conditionsOf(filter: BackupFilter): Condition[] {
     ...equals("incremental", filter.incremental === undefined ? undefined : Number(filter.incremental)),
   ];
 }
-

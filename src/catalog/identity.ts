@@ -47,7 +47,8 @@ export function createIdentityTable(db: Db, clock: Clock): IdentityTable {
     },
     getDomain: (id) => one(texts.domain, id, domains.fromRow),
     async findDomain(name) {
-      return db.read.selectFrom("domains").selectAll().where("name", "=", name).executeTakeFirst();
+      const row = await db.read.selectFrom("domains").selectAll().where("name", "=", name).executeTakeFirst();
+      return row && domains.fromRow(row);
     },
     async insertProject(project) {
       await db.write.insertInto("projects").values(projects.toRow(project)).execute();

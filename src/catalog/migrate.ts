@@ -25,7 +25,10 @@ export function migrate(target: MigrationTarget, steps: readonly Migration[] = m
     const newest = steps.at(-1)?.version ?? 0;
     const version = target.readVersion();
     if (version > newest) {
-      throw new CatalogError("newerSchema", `the catalog ${target.name} has schema ${version}; this program knows up to ${newest}: start a newer program`);
+      throw new CatalogError(
+        "newerSchema",
+        `the catalog ${target.name} has schema ${version}; this program knows up to ${newest}: start a newer program`,
+      );
     }
     for (const step of steps.filter((candidate) => candidate.version > version)) {
       for (const statement of step.statements(target.words)) target.execute(statement);

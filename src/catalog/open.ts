@@ -80,12 +80,11 @@ export async function openCatalog(options: CatalogOptions): Promise<Catalog> {
     ...createTables(outside, clock),
     transaction: (work) => atomically((db) => work(createTables(db, clock))),
     async close() {
-      if (read !== write) await read.destroy();
       await mutex.acquire();
       try {
-        await write.destroy();
-        writing.close();
         reading.close();
+        // Last, because only a connection that may write can move the log into the file.
+        writing.close();
       } finally {
         mutex.release();
       }

@@ -56,7 +56,9 @@ export async function selectPage<Row>(
   let place: Condition = sql`1 = 1`;
   if (page.marker !== undefined) {
     const keys = sql.join(orders.map((order, i) => sql`${keyOf(order)} as ${sql.ref(`k${i}`)}`));
-    const marked = await sql<Record<string, Value>>`select ${keys} from ${table} where ${allOf([...query.visible, ...equals("id", page.marker)])}`.execute(db);
+    const marked = await sql<
+      Record<string, Value>
+    >`select ${keys} from ${table} where ${allOf([...query.visible, ...equals("id", page.marker)])}`.execute(db);
     const row = marked.rows[0];
     if (row === undefined) return { items: [], count };
     place = after(
@@ -65,7 +67,9 @@ export async function selectPage<Row>(
     );
   }
   const by = sql.join(orders.map((order) => sql`${keyOf(order)} ${sql.raw(order.direction)}`));
-  const items = await sql<Row>`select * from ${table} where ${matches} and ${place} order by ${by} limit ${page.limit} offset ${page.offset}`.execute(db);
+  const items = await sql<Row>`select * from ${table} where ${matches} and ${place} order by ${by} limit ${page.limit} offset ${page.offset}`.execute(
+    db,
+  );
   return { items: items.rows, count };
 }
 

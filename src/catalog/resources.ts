@@ -133,7 +133,12 @@ async function decode(db: Db, rows: readonly ResourceRow[]): Promise<Resource[]>
   const serverIds = rows.filter((row) => row.type === "OS::Nova::Server").map((row) => row.id);
   const disks = new Map<Id, ServerDisk[]>(serverIds.map((id) => [id, []]));
   if (serverIds.length > 0) {
-    const found = await db.read.selectFrom("server_disks").selectAll().where("server_id", "in", serverIds).orderBy(sql`server_id, position`).execute();
+    const found = await db.read
+      .selectFrom("server_disks")
+      .selectAll()
+      .where("server_id", "in", serverIds)
+      .orderBy(sql`server_id, position`)
+      .execute();
     for (const disk of found) disks.get(disk.server_id)?.push({ volumeId: disk.volume_id, systemDisk: disk.system_disk === 1 });
   }
   return rows.map((row) => {

@@ -116,7 +116,12 @@ export interface ResourceTable {
   get(projectId: ProjectId, id: Id): Promise<Resource | undefined>;
   getVolume(projectId: ProjectId, id: Id): Promise<Volume | undefined>;
   getServer(projectId: ProjectId, id: Id): Promise<Server | undefined>;
-  list(projectId: ProjectId, filter: ResourceFilter, page: Page, sort?: Sort<"created_at" | "name" | "status" | "id" | "size">): Promise<Listed<Resource>>;
+  list(
+    projectId: ProjectId,
+    filter: ResourceFilter,
+    page: Page,
+    sort?: Sort<"created_at" | "name" | "status" | "id" | "size">,
+  ): Promise<Listed<Resource>>;
   update(id: Id, patch: Partial<Omit<Volume, "id" | "type" | "projectId">> | Partial<Omit<Server, "id" | "type" | "projectId">>): Promise<void>;
   /** Sets the status only if it is one of `from`; tells whether it did. */
   transition(id: Id, from: readonly VolumeStatus[], to: VolumeStatus, now: TimestampUs): Promise<boolean>;
@@ -250,10 +255,25 @@ export interface TaskTable {
    * resource has a running one. Sets it running with a lease and a new fencing token.
    */
   claim(claim: { owner: string; now: TimestampUs; leaseUntil: TimestampUs }): Promise<Task | undefined>;
-  /** Extends the lease and writes the progress; false when the token is no longer the newest or the task is over. Tells whether a cancel was asked for. */
-  heartbeat(id: Id, token: number, beat: { now: TimestampUs; leaseUntil: TimestampUs; progress: TaskProgress }): Promise<{ alive: boolean; cancelRequested: boolean }>;
+  /** Extends the lease and writes the progress; not alive when the token is no longer the newest or the task is over. */
+  heartbeat(
+    id: Id,
+    token: number,
+    beat: { now: TimestampUs; leaseUntil: TimestampUs; progress: TaskProgress },
+  ): Promise<{ alive: boolean; cancelRequested: boolean }>;
   /** Ends a task; false when the token is no longer the newest. */
-  finish(id: Id, token: number, end: { status: TaskStatus; now: TimestampUs; errorCode?: string; errorMessage?: string; result?: Record<string, unknown>; progress?: TaskProgress }): Promise<boolean>;
+  finish(
+    id: Id,
+    token: number,
+    end: {
+      status: TaskStatus;
+      now: TimestampUs;
+      errorCode?: string;
+      errorMessage?: string;
+      result?: Record<string, unknown>;
+      progress?: TaskProgress;
+    },
+  ): Promise<boolean>;
   /** Ends a task that never ran. */
   finishWaiting(id: Id, end: { status: TaskStatus; now: TimestampUs; errorCode?: string; errorMessage?: string }): Promise<boolean>;
   requestCancel(id: Id, now: TimestampUs): Promise<void>;

@@ -131,7 +131,13 @@ export function createTaskTable(db: Db): TaskTable {
       return rows.map(tasks.fromRow);
     },
     async runningOf(owner) {
-      const rows = await db.read.selectFrom("tasks").selectAll().where("status", "=", "running").where("lease_owner", "=", owner).orderBy("seq").execute();
+      const rows = await db.read
+        .selectFrom("tasks")
+        .selectAll()
+        .where("status", "=", "running")
+        .where("lease_owner", "=", owner)
+        .orderBy("seq")
+        .execute();
       return rows.map(tasks.fromRow);
     },
     async requeue(id, token, now) {

@@ -6,7 +6,10 @@ export function sqliteMigrationTarget(connection: SqliteConnection): MigrationTa
   return {
     name: connection.path,
     words: { int: "integer", bytes: "blob", sequence: "integer primary key autoincrement", tableEnd: " strict" },
-    tableNames: () => connection.all("select name from sqlite_master where type = 'table' and name not like 'sqlite\\_%' escape '\\'", []).map((row) => String(row.name)),
+    tableNames: () =>
+      connection
+        .all("select name from sqlite_master where type = 'table' and name not like 'sqlite\\_%' escape '\\'", [])
+        .map((row) => String(row.name)),
     execute: (sql) => connection.execute(sql),
     readVersion: () => Number(connection.all("select max(version) as version from schema_version", [])[0]?.version),
     transaction(work) {
