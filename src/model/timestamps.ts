@@ -18,7 +18,9 @@ const form = /^(\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2})(?:\.(\d{1,6}))?(?:Z|\+00
 export function parseUtc(text: string): TimestampUs | undefined {
   const match = form.exec(text);
   if (match === null) return undefined;
-  const ms = Date.parse(`${match[1]!.replace(" ", "T")}Z`);
-  if (Number.isNaN(ms)) return undefined;
+  const seconds = match[1]!.replace(" ", "T");
+  const ms = Date.parse(`${seconds}Z`);
+  // `Date.parse` takes a 30 February for a day in March.
+  if (Number.isNaN(ms) || new Date(ms).toISOString().slice(0, 19) !== seconds) return undefined;
   return ms * 1000 + Number((match[2] ?? "").padEnd(6, "0"));
 }
