@@ -2,32 +2,36 @@ import { backupRoutes as cbrBackupRoutes } from "./cbr/backups.ts";
 import { checkpointRoutes } from "./cbr/checkpoints.ts";
 import { taskRoutes as cbrTaskRoutes } from "./cbr/tasks.ts";
 import { vaultRoutes } from "./cbr/vaults.ts";
+import { versionRoutes as cbrVersionRoutes } from "./cbr/versions.ts";
 import { backupRoutes } from "./cinder/backups.ts";
 import type { BlockStorageOptions, Version } from "./cinder/block-storage.ts";
 import { serviceFactRoutes } from "./cinder/service-facts.ts";
 import { snapshotRoutes } from "./cinder/snapshots.ts";
 import { volumeActionRoutes } from "./cinder/volume-actions.ts";
+import { versionRoutes } from "./cinder/versions.ts";
 import { volumeRoutes } from "./cinder/volumes.ts";
-import type { DefinedRoute } from "./define.ts";
+import type { DialectName, Route } from "./http/route.ts";
 import { dataRoutes } from "./opencbr/data.ts";
 import { resourceRoutes } from "./opencbr/resources.ts";
 import { taskRoutes } from "./opencbr/tasks.ts";
 
-/** A set of routes, and the path prefixes below which it answers; a prefix holds `:project_id`. */
+/** A set of routes, and the path prefixes below which it answers. */
 export interface Dialect {
-  name: "cbr" | "cinder" | "vbs" | "opencbr";
+  name: Exclude<DialectName, "identity">;
   prefixes: string[];
-  routes: DefinedRoute[];
+  routes: Route[];
 }
 
-function blockStorageRoutes(version: Version, options: BlockStorageOptions): DefinedRoute[] {
+function blockStorageRoutes(version: Version, options: BlockStorageOptions): Route[] {
   return [...backupRoutes(version, options), ...volumeRoutes(version), ...volumeActionRoutes(version), ...snapshotRoutes(version), ...serviceFactRoutes(version)];
 }
 
-/** Every dialect that needs a project and a caller. */
+/** Every route of the dialects beside identity. */
 export function dialects(options: BlockStorageOptions): Dialect[] {
   return [
     { name: "cbr", prefixes: ["/v3/:project_id", "/cbr/v3/:project_id"], routes: [...vaultRoutes, ...cbrBackupRoutes, ...checkpointRoutes, ...cbrTaskRoutes] },
+    { name: "cbr", prefixes: ["/cbr"], routes: cbrVersionRoutes },
+    { name: "cinder", prefixes: ["/volume"], routes: versionRoutes },
     { name: "cinder", prefixes: ["/volume/v3/:project_id"], routes: blockStorageRoutes("v3", options) },
     { name: "vbs", prefixes: ["/volume/v2/:project_id", "/v2/:project_id"], routes: blockStorageRoutes("v2", options) },
     { name: "opencbr", prefixes: ["/opencbr/v1/:project_id"], routes: [...resourceRoutes, ...dataRoutes, ...taskRoutes] },

@@ -13,7 +13,7 @@ import { showBackup } from "#services/backups/showBackup.ts";
 import type { Context } from "#services/context.ts";
 import { listVaults } from "#services/vaults/listVaults.ts";
 import type { VaultView } from "#services/views.ts";
-import { defineRoute } from "../define.ts";
+import { defineRoute } from "../http/route.ts";
 import { all, flag, instant, integer, one, page, type Query, sorts } from "../query.ts";
 import { renderBackup } from "./render-backup.ts";
 import { idSchema, maybe, paramsSchema, querySchema } from "./schemas.ts";

@@ -3,7 +3,7 @@ import { DomainError } from "#model/errors.ts";
 import { isUuid } from "#model/ids.ts";
 import { createCheckpoint } from "#services/checkpoints/createCheckpoint.ts";
 import { showCheckpoint } from "#services/checkpoints/showCheckpoint.ts";
-import { defineRoute } from "../define.ts";
+import { defineRoute } from "../http/route.ts";
 import { renderCheckpoint } from "./render-checkpoint.ts";
 import { descriptionSchema, idSchema, maybe, nameSchema, paramsSchema, resourceSchema } from "./schemas.ts";
 

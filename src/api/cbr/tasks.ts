@@ -5,7 +5,7 @@ import type { TaskStatus, TaskType } from "#model/task.ts";
 import { cancelTask } from "#services/tasks/cancelTask.ts";
 import { listTasks } from "#services/tasks/listTasks.ts";
 import { showTask } from "#services/tasks/showTask.ts";
-import { defineRoute } from "../define.ts";
+import { defineRoute } from "../http/route.ts";
 import { instant, one, page, type Query } from "../query.ts";
 import { renderTask } from "./render-task.ts";
 import { paramsSchema, querySchema } from "./schemas.ts";

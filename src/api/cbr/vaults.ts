@@ -11,7 +11,7 @@ import { deleteVault } from "#services/vaults/deleteVault.ts";
 import { listVaults } from "#services/vaults/listVaults.ts";
 import { removeVaultResources } from "#services/vaults/removeVaultResources.ts";
 import { showVault } from "#services/vaults/showVault.ts";
-import { defineRoute } from "../define.ts";
+import { defineRoute } from "../http/route.ts";
 import { all, one, page, type Query } from "../query.ts";
 import { renderVault } from "./render-vault.ts";
 import { enterpriseProjectSchema, idSchema, maybe, nameSchema, paramsSchema, querySchema, resourceSchema, tagSchema } from "./schemas.ts";

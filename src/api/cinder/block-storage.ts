@@ -1,7 +1,7 @@
 import type { TSchema, Static } from "@sinclair/typebox";
 import type { Caller } from "#model/caller.ts";
 import type { Context } from "#services/context.ts";
-import { defineRoute, type Answer, type Request, type RouteHead } from "../define.ts";
+import { defineRoute, type Answer, type Request, type RouteHead } from "../http/route.ts";
 import type { BlockStorageBase } from "./links.ts";
 import { readMicroversion } from "./microversion.ts";
 

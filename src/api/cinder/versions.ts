@@ -1,3 +1,4 @@
+import { defineRoute } from "../http/route.ts";
 import { maxMinor } from "./microversion.ts";
 
 /** Block Storage's version document. `base` is where the dialect's root is, without a slash at the end, such as `http://host/volume`. */
@@ -25,3 +26,25 @@ export function versionDocument(base: string): { versions: object[] } {
     ],
   };
 }
+
+/** Where the dialect's root is, told by the request for a version document itself. */
+export function rootOf(baseUrl: string, url: string): string {
+  const path = (url.split("?", 1)[0] ?? "").replace(/\/+$/, "");
+  return baseUrl + path.replace(/\/v[23]$/, "");
+}
+
+/** Asked before a client has a token: the root as a choice of versions, each version as the one that is meant. */
+export const versionRoutes = (["", "/v3", "/v2"] as const).map((path) =>
+  defineRoute({
+    method: "GET",
+    path,
+    operation: path === "" ? "ListBlockStorageVersions" : `ShowBlockStorageVersion${path.slice(1).toUpperCase()}`,
+    action: "volume:versions:list",
+    access: "public",
+    successStatus: path === "" ? 300 : 200,
+    schema: {},
+    async handler({ baseUrl, url }) {
+      return { body: versionDocument(rootOf(baseUrl, url)) };
+    },
+  }),
+);

@@ -9,8 +9,8 @@ import { showVolume } from "#services/volumes/showVolume.ts";
 import { writeVolumeRange } from "#services/volumes/writeVolumeRange.ts";
 import { backupIdOf } from "../cbr/backups.ts";
 import { paramsSchema } from "../cbr/schemas.ts";
-import { type Answer, defineRoute, type Request } from "../define.ts";
-import { maxReadBytes, readContentRange, readRange } from "./ranges.ts";
+import { type Answer, defineRoute, type Request } from "../http/route.ts";
+import { maxReadBytes, maxWriteBytes, readContentRange, readRange } from "./ranges.ts";
 
 const volumeParams = paramsSchema("project_id", "volume_id");
 const backupParams = paramsSchema("project_id", "backup_id");
@@ -82,6 +82,7 @@ export const dataRoutes = [
     operation: "WriteVolumeData",
     action: "opencbr:volumes:write",
     successStatus: 204,
+    bodyLimitBytes: maxWriteBytes,
     schema: { params: volumeParams },
     async handler(request, caller, context) {
       const volumeId = volumeIdOf(request.params);

@@ -16,7 +16,7 @@ describe("Range", () => {
   });
 
   test("what is no single byte range means the whole", () => {
-    for (const header of [undefined, "", "bytes=", "bytes=-", "bytes=5-4", "bytes=0-1,5-6", "lines=0-1", "bytes=a-b"]) assert.equal(readRange(header, 1000), undefined, header);
+    for (const header of [undefined, "", "bytes=", "bytes=-", "bytes=5-4", "bytes=0-1,5-6", "lines=0-1", "bytes=a-b"]) assert.equal(readRange(header, 1000), undefined, String(header));
   });
 
   test("beyond the end cannot be satisfied", () => {
@@ -52,7 +52,7 @@ describe("Content-Range", () => {
       ["bytes */10", 1],
       [`bytes 0-${maxWriteBytes}/*`, maxWriteBytes + 1],
     ];
-    for (const [header, length] of wrong) assert.throws(() => readContentRange(header, length), code("invalidRequest"), header);
+    for (const [header, length] of wrong) assert.throws(() => readContentRange(header, length), code("invalidRequest"), String(header));
   });
 
   test("whatever is sent, a range or a refusal", () => {

@@ -12,7 +12,7 @@ import { updateResource } from "#services/resources/updateResource.ts";
 import { idSchema, maybe, paramsSchema, querySchema } from "../cbr/schemas.ts";
 import { readEncryption } from "../cinder/encryption.ts";
 import { metadataSchema } from "../cinder/schemas.ts";
-import { defineRoute } from "../define.ts";
+import { defineRoute } from "../http/route.ts";
 import { one, oneOf, page } from "../query.ts";
 import { renderResource } from "./render-resource.ts";
 

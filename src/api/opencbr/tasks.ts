@@ -2,7 +2,7 @@ import { cancelTask } from "#services/tasks/cancelTask.ts";
 import { taskIdOf } from "../cbr/tasks.ts";
 import { renderTask } from "../cbr/render-task.ts";
 import { paramsSchema } from "../cbr/schemas.ts";
-import { defineRoute } from "../define.ts";
+import { defineRoute } from "../http/route.ts";
 
 /** The same as CBR's `operation-logs/{id}/cancel`, where our other extensions are. */
 export const taskRoutes = [
