@@ -90,19 +90,22 @@ try {
   execFileSync("mkdir", ["-p", sourcesPath]);
   const port = await freePort();
   const service = ["src/main.ts", "serve", "--data", dataPath, "--port", String(port), "--dev", "--source-roots", sourcesPath];
-  await stop(await startOnCore0(service, /^ready /m));
+  const baseUrl = `http://127.0.0.1:${port}`;
+  const first = await startOnCore0(service, /^ready /m);
+  const vaultOfAll = await (await Client.login(baseUrl)).newVault("of-all");
+  await stop(first);
 
   const ids: string[] = [];
   const catalog = await openCatalog({ path: join(dataPath, "catalog.db") });
   await catalog.transaction(async (tables) => {
-    const vaultId = randomUUID();
-    const { vault } = await import("../test/support/backup-samples.ts").then((samples) => ({ vault: samples.sampleVault({ id: vaultId, projectId: devProjectId }) }));
-    await tables.vaults.insert(vault);
     for (let n = 0; n < backupCount; n += 1) {
       const id = randomUUID();
       ids.push(id);
       await tables.backups.insert(
-        sampleDiskBackup({ id, projectId: devProjectId, vaultId, checkpointId: randomUUID(), resourceId: randomUUID(), chainId: id, baseId: null, parentId: null, snapshotId: null }),
+        sampleDiskBackup({
+          ...{ id, projectId: devProjectId, vaultId: vaultOfAll, checkpointId: randomUUID(), resourceId: randomUUID() },
+          ...{ chainId: id, baseId: null, parentId: null, snapshotId: null },
+        }),
       );
     }
   });
@@ -110,8 +113,7 @@ try {
   const idsPath = join(folder, "ids");
   writeFileSync(idsPath, ids.join("\n"));
 
-  let running = await startOnCore0(service, /^ready /m);
-  const baseUrl = `http://127.0.0.1:${port}`;
+  const running = await startOnCore0(service, /^ready /m);
   const client = await Client.login(baseUrl);
   const document = (await client.call("GET", `/v3/${devProjectId}/backups/${ids[0]}`)).body.backup as Record<string, unknown>;
 
@@ -153,7 +155,6 @@ try {
   const { checkpoint: after } = await client.cbr("GET", `checkpoints/${checkpoint.id}`);
   if (after.status !== "protecting") console.log(`NOTE: the backup was ${after.status} before the load ended; the last row is not all under load`);
   await stop(running);
-  running = undefined as never;
 
   const lookup = await straightLine("lookup");
   const constant = await straightLine("constant");
