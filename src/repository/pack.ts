@@ -33,7 +33,7 @@ export interface PackWriterOptions {
   /** zstd level; 0 stores as it is. Default 1. */
   compressionLevel?: number;
   /** Memory to build the pack in, grown when too small; the finished pack's bytes may lie in it. */
-  buffer?: ArrayBuffer;
+  buffer?: ArrayBuffer | Buffer | undefined;
 }
 
 export interface FinishedPack {
@@ -71,7 +71,9 @@ export class PackWriter {
     this.#targetBytes = options.targetBytes ?? defaultPackBytes;
     this.#level = options.compressionLevel ?? 1;
     this.#sealer = new RecordSealer(options.keys, options.packId, options.kind);
-    this.#bytes = options.buffer ? Buffer.from(options.buffer) : Buffer.allocUnsafeSlow(this.#targetBytes + (1 << 20));
+    const { buffer } = options;
+    if (buffer === undefined) this.#bytes = Buffer.allocUnsafeSlow(this.#targetBytes + (1 << 20));
+    else this.#bytes = buffer instanceof ArrayBuffer ? Buffer.from(buffer) : buffer;
     if (this.#bytes.length < packHeaderBytes) this.#bytes = Buffer.allocUnsafeSlow(1 << 16);
     writePackHeader(this.#bytes, options.kind, options.packId);
   }

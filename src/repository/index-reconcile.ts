@@ -1,0 +1,90 @@
+import { StorageError } from "#storage/store.ts";
+import type { ObjectStore } from "#storage/store.ts";
+import { RepositoryError } from "./engine-types.ts";
+import type { ChunkIndex } from "./index.ts";
+import { hexOf, packObjectKey, parsePackKey } from "./layout.ts";
+import { footerBytes, readTrailer, scanPack, trailerLength } from "./trailer.ts";
+import type { PackContents } from "./trailer.ts";
+
+export interface Reconciled {
+  /** Packs that were added to the index. */
+  added: number;
+  /** Packs that were dropped from the index. */
+  dropped: number;
+  /** Packs of the store that could not be indexed at all, with the reason. */
+  damaged: { key: string; reason: string }[];
+}
+
+/** Read at first from the end of a pack: holds the trailer of nearly every pack. */
+const tailBytes = 32 << 10;
+
+/** What a pack in the store holds: from its trailer, or from its records when the trailer is lost. Errors: `corruptPack`, `newerFormat`. */
+export async function readPackContents(store: ObjectStore, key: string, size: number): Promise<PackContents> {
+  const expected = parsePackKey(key);
+  if (!expected) throw new RepositoryError("invalidRequest", `${key} is not a pack's key`);
+  const contents = await fromTrailer(store, key, size).catch(async (error: unknown) => {
+    if (!(error instanceof RepositoryError) || error.code === "newerFormat") throw error;
+    const scanned = scanPack(await store.get(key));
+    if (scanned.entries.length === 0) throw error;
+    return scanned;
+  });
+  if (Buffer.compare(contents.packId, expected.packId) !== 0)
+    throw new RepositoryError("corruptPack", `the object ${key} is pack ${hexOf(contents.packId)}`);
+  return contents;
+}
+
+async function fromTrailer(store: ObjectStore, key: string, size: number): Promise<PackContents> {
+  if (size < footerBytes) throw new RepositoryError("corruptPack", `pack ${key} has ${size} bytes`);
+  const tail = (length: number): Promise<Uint8Array> => store.get(key, { offset: size - length, length });
+  const first = await tail(Math.min(size, tailBytes));
+  const needed = trailerLength(first, size);
+  return readTrailer(needed <= first.length ? first : await tail(needed), size);
+}
+
+export async function reconcileIndex(index: ChunkIndex, store: ObjectStore): Promise<Reconciled> {
+  const result: Reconciled = { added: 0, dropped: 0, damaged: [] };
+  const missing = new Map<string, Uint8Array>();
+  const sizes = new Map<string, number>();
+  for (const tenant of index.tenants()) for (const { packId } of index.packsOf(tenant)) missing.set(packObjectKey(tenant, packId), packId);
+  for await (const { key, size } of store.list("t/")) {
+    const pack = parsePackKey(key);
+    if (!pack) continue;
+    sizes.set(key, size);
+    if (missing.delete(key)) continue;
+    try {
+      const { kind, entries } = await readPackContents(store, key, size);
+      index.addPack(pack.tenant, { packId: pack.packId, kind, sizeBytes: size, entries });
+      result.added++;
+    } catch (error) {
+      noteDamage(result, key, error);
+    }
+  }
+  if (missing.size > 0) {
+    index.dropPacks([...missing.values()]);
+    result.dropped = missing.size;
+    await refill(index, store, sizes, result);
+  }
+  return result;
+}
+
+/** What had a place in a dropped pack may have a second copy that was ignored when it came. */
+async function refill(index: ChunkIndex, store: ObjectStore, sizes: Map<string, number>, result: Reconciled): Promise<void> {
+  for (const tenant of index.tenants()) {
+    for (const packId of index.packsWithIgnored(tenant)) {
+      const key = packObjectKey(tenant, packId);
+      try {
+        const { entries } = await readPackContents(store, key, sizes.get(key) ?? 0);
+        index.refillPack(tenant, packId, entries);
+      } catch (error) {
+        noteDamage(result, key, error);
+      }
+    }
+  }
+}
+
+/** A pack that cannot be read does not keep the others from being read; a store that cannot be read does. */
+function noteDamage(result: Reconciled, key: string, error: unknown): void {
+  if (error instanceof StorageError && error.code === "notFound") return;
+  if (!(error instanceof RepositoryError) || (error.code !== "corruptPack" && error.code !== "newerFormat")) throw error;
+  result.damaged.push({ key, reason: error.message });
+}

@@ -1,0 +1,283 @@
+import { DatabaseSync } from "node:sqlite";
+import type { StatementSync } from "node:sqlite";
+import type { ObjectStore } from "#storage/store.ts";
+import { RepositoryError } from "./engine-types.ts";
+import { reconcileIndex } from "./index-reconcile.ts";
+import type { Reconciled } from "./index-reconcile.ts";
+import { hexOf } from "./layout.ts";
+import type { PackEntry, RecordKind } from "./pack.ts";
+
+/** Where a chunk or a page is. Offset and length in bytes, of the whole record. */
+export interface Location {
+  packId: Uint8Array;
+  kind: RecordKind;
+  slot: number;
+  offset: number;
+  length: number;
+  plainLength: number;
+}
+
+export interface IndexedPack {
+  packId: Uint8Array;
+  kind: RecordKind;
+  sizeBytes: number;
+  entries: Pick<PackEntry, "id" | "slot" | "offset" | "length" | "plainLength">[];
+}
+
+const schemaVersion = 1;
+const schema = `
+  CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE tenants (no INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+  CREATE TABLE packs (
+    no INTEGER PRIMARY KEY AUTOINCREMENT, id BLOB NOT NULL UNIQUE, tenant INTEGER NOT NULL, kind INTEGER NOT NULL,
+    size INTEGER NOT NULL, records INTEGER NOT NULL, ignored INTEGER NOT NULL
+  ) STRICT;
+  CREATE TABLE records (
+    tenant INTEGER NOT NULL, id BLOB NOT NULL, pack INTEGER NOT NULL, slot INTEGER NOT NULL, offset INTEGER NOT NULL,
+    length INTEGER NOT NULL, plain INTEGER NOT NULL, PRIMARY KEY (tenant, id)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE page_packs (tenant INTEGER NOT NULL, page BLOB NOT NULL, packs BLOB NOT NULL, PRIMARY KEY (tenant, page)) STRICT, WITHOUT ROWID;
+`;
+
+/**
+ * chunk or page → place, for all tenants of one repository, in an SQLite file of its own. Synchronous; one connection.
+ * It holds nothing that the packs in the store do not say: a commit lost with the power, or the whole file, is made good by {@link ChunkIndex.reconcile}.
+ */
+export class ChunkIndex {
+  readonly #database: DatabaseSync;
+  readonly #lookup: StatementSync;
+  readonly #insertRecord: StatementSync;
+  readonly #pagePacks: StatementSync;
+  readonly #statements = new Map<string, StatementSync>();
+  readonly #tenants = new Map<string, number>();
+
+  private constructor(database: DatabaseSync) {
+    this.#database = database;
+    this.#lookup = database.prepare(
+      `SELECT p.id AS packId, p.kind, r.slot, r.offset, r.length, r.plain FROM records r JOIN packs p ON p.no = r.pack WHERE r.tenant = ? AND r.id = ?`,
+    );
+    this.#insertRecord = database.prepare("INSERT OR IGNORE INTO records (tenant, id, pack, slot, offset, length, plain) VALUES (?, ?, ?, ?, ?, ?, ?)");
+    this.#pagePacks = database.prepare("SELECT packs FROM page_packs WHERE tenant = ? AND page = ?");
+  }
+
+  /** Opens or creates the file. Errors: `notARepository` when it is another repository's index or no index; `newerFormat`. */
+  static open(path: string, repositoryId: string): ChunkIndex {
+    const database = new DatabaseSync(path, { timeout: 5000 });
+    try {
+      database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -32768; PRAGMA temp_store = MEMORY");
+      if (database.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").get() === undefined) {
+        if (database.prepare("SELECT 1 FROM sqlite_schema").get() !== undefined) throw new RepositoryError("notARepository", `${path} is not a chunk index`);
+        database.exec(`BEGIN; ${schema}`);
+        database.prepare("INSERT INTO meta VALUES ('version', ?), ('repository', ?)").run(String(schemaVersion), repositoryId);
+        database.exec("COMMIT");
+      }
+      const meta = new Map(database.prepare("SELECT name, value FROM meta").all().map((row) => [row["name"], row["value"]]));
+      if (Number(meta.get("version")) > schemaVersion) throw new RepositoryError("newerFormat", `the chunk index ${path} is of version ${meta.get("version")}`);
+      if (meta.get("repository") !== repositoryId)
+        throw new RepositoryError("notARepository", `the chunk index ${path} is that of repository ${meta.get("repository")}, not ${repositoryId}`);
+      return new ChunkIndex(database);
+    } catch (error) {
+      database.close();
+      if (error instanceof RepositoryError) throw error;
+      throw new RepositoryError("notARepository", `the chunk index ${path} cannot be opened: ${(error as Error).message}; delete it to have it rebuilt`, error);
+    }
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+
+  /** The places of many chunks or pages, in the order asked. */
+  lookup(tenant: string, ids: readonly Uint8Array[]): (Location | undefined)[] {
+    const no = this.#tenantNo(tenant);
+    return ids.map((id) => (no === undefined ? undefined : locationOf(this.#lookup.get(no, id))));
+  }
+
+  /** Adds a pack and its records in one transaction. The first place of an id stays; adding a known pack changes nothing. */
+  addPack(tenant: string, pack: IndexedPack): void {
+    this.#transaction(() => {
+      const no = this.#tenantNo(tenant) ?? this.#newTenant(tenant);
+      const kind = pack.kind === "data" ? 1 : 2;
+      const added = this.#run("INSERT OR IGNORE INTO packs (id, tenant, kind, size, records, ignored) VALUES (?, ?, ?, ?, ?, 0)", [
+        pack.packId,
+        no,
+        kind,
+        pack.sizeBytes,
+        pack.entries.length,
+      ]);
+      if (added.changes === 0) return;
+      const packNo = Number(added.lastInsertRowid);
+      const ignored = pack.entries.length - this.#insertRecords(no, packNo, pack.entries);
+      if (ignored > 0) this.#run("UPDATE packs SET ignored = ? WHERE no = ?", [ignored, packNo]);
+    });
+  }
+
+  hasPack(packId: Uint8Array): boolean {
+    return this.#statement("SELECT 1 FROM packs WHERE id = ?").get(packId) !== undefined;
+  }
+
+  /** Every pack of the tenant, in the order in which they were added. */
+  *packsOf(tenant: string): IterableIterator<{ packId: Uint8Array; kind: RecordKind; sizeBytes: number; recordCount: number }> {
+    const no = this.#tenantNo(tenant);
+    if (no === undefined) return;
+    for (const row of this.#database.prepare("SELECT id, kind, size, records FROM packs WHERE tenant = ? ORDER BY no").iterate(no))
+      yield { packId: row["id"] as Uint8Array, kind: row["kind"] === 1 ? "data" : "page", sizeBytes: Number(row["size"]), recordCount: Number(row["records"]) };
+  }
+
+  packCountOf(tenant: string): number {
+    const no = this.#tenantNo(tenant);
+    return no === undefined ? 0 : Number(this.#statement("SELECT count(*) AS n FROM packs WHERE tenant = ?").get(no)?.["n"]);
+  }
+
+  /** Names of all tenants that have, or had, packs. */
+  tenants(): string[] {
+    return this.#statement("SELECT name FROM tenants ORDER BY no").all().map((row) => String(row["name"]));
+  }
+
+  /** Remembers which packs hold the chunks of a page. Every pack must have been added; `missingChunk` otherwise. Repeating replaces. */
+  recordPagePacks(tenant: string, pageId: Uint8Array, packIds: readonly Uint8Array[]): void {
+    this.recordManyPagePacks(tenant, [{ pageId, packIds }]);
+  }
+
+  /** As {@link ChunkIndex.recordPagePacks}, for many pages in one transaction. */
+  recordManyPagePacks(tenant: string, pages: readonly { pageId: Uint8Array; packIds: readonly Uint8Array[] }[]): void {
+    this.#transaction(() => {
+      const no = this.#tenantNo(tenant) ?? this.#newTenant(tenant);
+      for (const { pageId, packIds } of pages) {
+        const numbers = new Set(packIds.map((packId) => this.#packNo(packId)));
+        const blob = Buffer.alloc(numbers.size * 6);
+        let at = 0;
+        for (const number of numbers) at = blob.writeUIntLE(number, at, 6);
+        this.#run("INSERT OR REPLACE INTO page_packs (tenant, page, packs) VALUES (?, ?, ?)", [no, pageId, blob]);
+      }
+    });
+  }
+
+  /** Pages whose packs are not remembered (never told, or forgotten because a pack was dropped or the index rebuilt). Holes are none. */
+  pagesWithoutPacks(tenant: string, pageIds: readonly Uint8Array[]): Uint8Array[] {
+    const no = this.#tenantNo(tenant);
+    return pageIds.filter((pageId) => !isHoleId(pageId) && (no === undefined || this.#pagePacks.get(no, pageId) === undefined));
+  }
+
+  /** Distinct packs that the pages refer to. `missingChunk` when the packs of a page are not remembered: see {@link ChunkIndex.pagesWithoutPacks}. */
+  countPacks(tenant: string, pageIds: readonly Uint8Array[]): number {
+    const no = this.#tenantNo(tenant);
+    const numbers = new Set<number>();
+    for (const pageId of pageIds) {
+      if (isHoleId(pageId)) continue;
+      const row = no === undefined ? undefined : this.#pagePacks.get(no, pageId);
+      if (!row) throw new RepositoryError("missingChunk", `the packs of page ${hexOf(pageId)} of tenant ${tenant} are not known`);
+      const blob = Buffer.from(row["packs"] as Uint8Array);
+      for (let at = 0; at < blob.length; at += 6) numbers.add(blob.readUIntLE(at, 6));
+    }
+    return numbers.size;
+  }
+
+  /** Forgets packs and all that was known through them. Page → packs is forgotten for the whole tenant, to be told again. */
+  dropPacks(packIds: readonly Uint8Array[]): void {
+    if (packIds.length === 0) return;
+    this.#transaction(() => {
+      this.#database.exec("CREATE TEMP TABLE dropped (no INTEGER PRIMARY KEY, tenant INTEGER NOT NULL)");
+      for (const packId of packIds) this.#run("INSERT INTO dropped SELECT no, tenant FROM packs WHERE id = ?", [packId]);
+      this.#database.exec(`
+        DELETE FROM records WHERE tenant IN (SELECT tenant FROM dropped) AND pack IN (SELECT no FROM dropped);
+        DELETE FROM page_packs WHERE tenant IN (SELECT tenant FROM dropped);
+        DELETE FROM packs WHERE no IN (SELECT no FROM dropped);
+        DROP TABLE dropped`);
+    });
+  }
+
+  /** Packs with records that were ignored because the id was known from another pack. */
+  packsWithIgnored(tenant: string): Uint8Array[] {
+    const no = this.#tenantNo(tenant);
+    if (no === undefined) return [];
+    return this.#statement("SELECT id FROM packs WHERE tenant = ? AND ignored > 0 ORDER BY no").all(no).map((row) => row["id"] as Uint8Array);
+  }
+
+  /** Gives a known pack's records another chance: ids that have lost their place get one in it. */
+  refillPack(tenant: string, packId: Uint8Array, entries: IndexedPack["entries"]): void {
+    this.#transaction(() => {
+      const packNo = this.#packNo(packId);
+      const restored = this.#insertRecords(this.#tenantNo(tenant) as number, packNo, entries);
+      this.#run("UPDATE packs SET ignored = ignored - ? WHERE no = ?", [restored, packNo]);
+    });
+  }
+
+  /**
+   * Makes the index agree with the store: packs that it does not know are added from their trailers (or, failing that, their records), packs
+   * that the store lacks are dropped. To be called at open, before anything relies on the index.
+   */
+  reconcile(store: ObjectStore): Promise<Reconciled> {
+    return reconcileIndex(this, store);
+  }
+
+  #insertRecords(tenantNo: number, packNo: number, entries: IndexedPack["entries"]): number {
+    let inserted = 0;
+    for (const { id, slot, offset, length, plainLength } of entries)
+      inserted += Number(this.#insertRecord.run(tenantNo, id, packNo, slot, offset, length, plainLength).changes);
+    return inserted;
+  }
+
+  #packNo(packId: Uint8Array): number {
+    const row = this.#statement("SELECT no FROM packs WHERE id = ?").get(packId);
+    if (!row) throw new RepositoryError("missingChunk", `pack ${hexOf(packId)} is not in the index`);
+    return Number(row["no"]);
+  }
+
+  #tenantNo(tenant: string): number | undefined {
+    let no = this.#tenants.get(tenant);
+    if (no !== undefined) return no;
+    const row = this.#statement("SELECT no FROM tenants WHERE name = ?").get(tenant);
+    if (!row) return undefined;
+    no = Number(row["no"]);
+    this.#tenants.set(tenant, no);
+    return no;
+  }
+
+  /** Not remembered before the transaction that it belongs to has committed. */
+  #newTenant(tenant: string): number {
+    return Number(this.#run("INSERT INTO tenants (name) VALUES (?)", [tenant]).lastInsertRowid);
+  }
+
+  #statement(sql: string): StatementSync {
+    let statement = this.#statements.get(sql);
+    if (!statement) this.#statements.set(sql, (statement = this.#database.prepare(sql)));
+    return statement;
+  }
+
+  #run(sql: string, values: (string | number | Uint8Array)[]): ReturnType<StatementSync["run"]> {
+    return this.#statement(sql).run(...values);
+  }
+
+  #transaction(work: () => void): void {
+    try {
+      this.#database.exec("BEGIN IMMEDIATE");
+      work();
+      this.#database.exec("COMMIT");
+    } catch (error) {
+      if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
+      throw asRepositoryError(error);
+    }
+  }
+}
+
+const isHoleId = (id: Uint8Array): boolean => id.every((byte) => byte === 0);
+
+function asRepositoryError(error: unknown): unknown {
+  const code = ((error as { errcode?: number }).errcode ?? 0) & 0xff;
+  if (code === 13) return new RepositoryError("noSpace", "no space left for the chunk index", error);
+  if (code === 8 || code === 14) return new RepositoryError("readOnly", "the chunk index cannot be written", error);
+  return error;
+}
+
+function locationOf(row: ReturnType<StatementSync["get"]>): Location | undefined {
+  if (row === undefined) return undefined;
+  return {
+    packId: row["packId"] as Uint8Array,
+    kind: row["kind"] === 1 ? "data" : "page",
+    slot: row["slot"] as number,
+    offset: row["offset"] as number,
+    length: row["length"] as number,
+    plainLength: row["plain"] as number,
+  };
+}
