@@ -14,6 +14,8 @@ export interface Context {
   settings: ServiceSettings;
   /** Tells the runner that there is work. */
   wake(): void;
+  /** How a file is cloned by shared blocks; absent = as the file system can. Tells whether it could. */
+  clone?: (from: string, to: string) => Promise<boolean>;
 }
 
 export interface ServiceSettings {

@@ -1,8 +1,14 @@
-import type { Context } from "../context.ts";
+import type { BackupFilter, BackupSortKey, BackupView, Listed, Page, Sort } from "#catalog/tables.ts";
 import type { Caller } from "#model/caller.ts";
-import type { BackupView, BackupFilter, BackupSortKey, Page, Sort, Listed } from "#catalog/tables.ts";
-import { InvariantError } from "#platform/invariant.ts";
+import type { Context } from "../context.ts";
+import { withinReach } from "../support/find.ts";
 
-export async function listBackups(_context: Context, _caller: Caller, _input: { filter: BackupFilter; page: Page; sort?: Sort<BackupSortKey>[] }): Promise<Listed<BackupView>> {
-  throw new InvariantError("listBackups is being written");
+export interface ListBackupsInput {
+  filter: BackupFilter;
+  page: Page;
+  sort?: Sort<BackupSortKey>[];
+}
+
+export async function listBackups(context: Context, caller: Caller, input: ListBackupsInput): Promise<Listed<BackupView>> {
+  return context.catalog.backups.list(caller.projectId, withinReach(caller, input.filter), input.page, input.sort);
 }

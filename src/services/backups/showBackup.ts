@@ -1,9 +1,10 @@
-import type { Context } from "../context.ts";
-import type { Caller } from "#model/caller.ts";
 import type { BackupView } from "#catalog/tables.ts";
+import type { Caller } from "#model/caller.ts";
 import type { Id } from "#model/ids.ts";
-import { InvariantError } from "#platform/invariant.ts";
+import type { Context } from "../context.ts";
+import { findBackupView } from "../support/find.ts";
 
-export async function showBackup(_context: Context, _caller: Caller, _input: { backupId: Id }): Promise<BackupView> {
-  throw new InvariantError("showBackup is being written");
+/** @throws DomainError `backupNotFound` */
+export async function showBackup(context: Context, caller: Caller, input: { backupId: Id }): Promise<BackupView> {
+  return findBackupView(context.catalog, caller, input.backupId);
 }

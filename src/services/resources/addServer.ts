@@ -1,9 +1,48 @@
-import type { Context } from "../context.ts";
 import type { Caller } from "#model/caller.ts";
-import type { Server } from "#model/resource.ts";
 import type { Id } from "#model/ids.ts";
-import { InvariantError } from "#platform/invariant.ts";
+import type { Server, ServerDisk } from "#model/resource.ts";
+import type { Context } from "../context.ts";
+import { checkLooseDescription, checkLooseName, checkZone } from "../support/checks.ts";
+import { attachDisks, checkArchitecture } from "../support/server-disks.ts";
 
-export async function addServer(_context: Context, _caller: Caller, _input: { name: string; description?: string | null; disks: { volumeId: Id; systemDisk: boolean }[]; architecture?: string | null; availabilityZone?: string }): Promise<Server> {
-  throw new InvariantError("addServer is being written");
+export interface AddServerInput {
+  name: string;
+  description?: string | null;
+  /** In device order. */
+  disks: { volumeId: Id; systemDisk: boolean }[];
+  architecture?: string | null;
+  availabilityZone?: string;
+}
+
+/**
+ * Registers a set of volumes as a server. Its disks become `in-use`.
+ * @throws DomainError `volumeNotFound`, `volumeStatusForbids`, `conflict` (disk of another server), `invalidRequest`
+ */
+export async function addServer(context: Context, caller: Caller, input: AddServerInput): Promise<Server> {
+  const name = checkLooseName(input.name, "name");
+  const description = checkLooseDescription(input.description, "description");
+  const architecture = checkArchitecture(input.architecture);
+  const availabilityZone = checkZone(input.availabilityZone ?? context.settings.zone, "availabilityZone");
+  const disks: ServerDisk[] = input.disks.map(({ volumeId, systemDisk }) => ({ volumeId, systemDisk }));
+  const now = context.clock.nowUs();
+  return context.catalog.transaction(async (tables) => {
+    const sizeGib = await attachDisks(tables, caller, disks, now);
+    const server: Server = {
+      id: context.random.uuid(),
+      projectId: caller.projectId,
+      userId: caller.userId,
+      name,
+      description,
+      type: "OS::Nova::Server",
+      status: "active",
+      architecture,
+      disks,
+      sizeGib,
+      availabilityZone,
+      createdAt: now,
+      updatedAt: null,
+    };
+    await tables.resources.insert(server);
+    return server;
+  });
 }

@@ -1,9 +1,10 @@
-import type { Context } from "../context.ts";
 import type { Caller } from "#model/caller.ts";
-import type { Resource } from "#model/resource.ts";
 import type { Id } from "#model/ids.ts";
-import { InvariantError } from "#platform/invariant.ts";
+import type { Resource } from "#model/resource.ts";
+import type { Context } from "../context.ts";
+import { findResource } from "../support/find.ts";
 
-export async function showResource(_context: Context, _caller: Caller, _input: { resourceId: Id }): Promise<Resource> {
-  throw new InvariantError("showResource is being written");
+/** @throws DomainError `resourceNotFound` */
+export async function showResource(context: Context, caller: Caller, input: { resourceId: Id }): Promise<Resource> {
+  return findResource(context.catalog, caller, input.resourceId);
 }

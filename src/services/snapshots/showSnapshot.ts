@@ -1,9 +1,10 @@
-import type { Context } from "../context.ts";
 import type { Caller } from "#model/caller.ts";
-import type { Snapshot } from "#model/resource.ts";
 import type { Id } from "#model/ids.ts";
-import { InvariantError } from "#platform/invariant.ts";
+import type { Snapshot } from "#model/resource.ts";
+import type { Context } from "../context.ts";
+import { findSnapshot } from "../support/find.ts";
 
-export async function showSnapshot(_context: Context, _caller: Caller, _input: { snapshotId: Id }): Promise<Snapshot> {
-  throw new InvariantError("showSnapshot is being written");
+/** @throws DomainError `snapshotNotFound` */
+export async function showSnapshot(context: Context, caller: Caller, input: { snapshotId: Id }): Promise<Snapshot> {
+  return findSnapshot(context.catalog, caller, input.snapshotId);
 }

@@ -1,9 +1,10 @@
-import type { Context } from "../context.ts";
 import type { Caller } from "#model/caller.ts";
-import type { Task } from "#model/task.ts";
 import type { Id } from "#model/ids.ts";
-import { InvariantError } from "#platform/invariant.ts";
+import type { Task } from "#model/task.ts";
+import type { Context } from "../context.ts";
+import { findTask } from "../support/find.ts";
 
-export async function showTask(_context: Context, _caller: Caller, _input: { taskId: Id }): Promise<Task> {
-  throw new InvariantError("showTask is being written");
+/** @throws DomainError `taskNotFound` */
+export async function showTask(context: Context, caller: Caller, input: { taskId: Id }): Promise<Task> {
+  return findTask(context.catalog, caller, input.taskId);
 }

@@ -1,9 +1,10 @@
-import type { Context } from "../context.ts";
 import type { Caller } from "#model/caller.ts";
-import type { Volume } from "#model/resource.ts";
 import type { Id } from "#model/ids.ts";
-import { InvariantError } from "#platform/invariant.ts";
+import type { Volume } from "#model/resource.ts";
+import type { Context } from "../context.ts";
+import { findVolume } from "../support/find.ts";
 
-export async function showVolume(_context: Context, _caller: Caller, _input: { volumeId: Id }): Promise<Volume> {
-  throw new InvariantError("showVolume is being written");
+/** @throws DomainError `volumeNotFound` */
+export async function showVolume(context: Context, caller: Caller, input: { volumeId: Id }): Promise<Volume> {
+  return findVolume(context.catalog, caller, input.volumeId);
 }

@@ -1,0 +1,50 @@
+import { realpath } from "node:fs/promises";
+import { isAbsolute, join, resolve, sep } from "node:path";
+import { DomainError } from "#model/errors.ts";
+import type { Id } from "#model/ids.ts";
+import type { Locator } from "#model/resource.ts";
+import type { ServiceSettings } from "../context.ts";
+
+/** Suffix of files that are not whole yet: whatever is found with it at a start is swept. */
+export const partSuffix = ".part";
+
+/** File of a volume or snapshot of ours. */
+export const localPath = (settings: ServiceSettings, id: Id): string => join(settings.volumesPath, `${id}.raw`);
+
+/** File of the storage snapshot that a volume's newest backup keeps. */
+export const storageSnapshotPath = (settings: ServiceSettings, snapshotId: Id): string =>
+  join(settings.volumesPath, `storage-snapshot-${snapshotId}.raw`);
+
+const isBelow = (path: string, root: string): boolean => path.startsWith(root.endsWith(sep) ? root : root + sep);
+
+const notPermitted = (): DomainError =>
+  new DomainError("sourceNotPermitted", "path: is not below any folder that the operator permits as a source", { field: "path" });
+
+/**
+ * The real path of an operator's file, symbolic links resolved.
+ * @throws DomainError `sourceNotPermitted` outside the roots, whether it exists or not; `sourceUnavailable` when it is missing or unreadable
+ */
+export async function permittedPath(settings: ServiceSettings, path: string): Promise<string> {
+  if (!isAbsolute(path) || path.includes("\0")) throw new DomainError("invalidRequest", "path: must be an absolute path", { field: "path" });
+  const roots: string[] = [];
+  for (const root of settings.sourceRoots) {
+    roots.push(resolve(root), ...(await realpath(root).then((real) => [real], () => [])));
+  }
+  if (!roots.some((root) => isBelow(resolve(path), root))) throw notPermitted();
+  let real: string;
+  try {
+    real = await realpath(path);
+  } catch (error) {
+    throw new DomainError("sourceUnavailable", "path: there is no such file, or it cannot be reached", { field: "path", cause: error });
+  }
+  if (!roots.some((root) => isBelow(real, root))) throw notPermitted();
+  return real;
+}
+
+/** The file that a locator stands for; a `file:` one is checked against the roots anew each time. */
+export async function pathOf(settings: ServiceSettings, locator: Locator): Promise<string> {
+  if (locator.startsWith("local:")) return localPath(settings, locator.slice("local:".length));
+  return permittedPath(settings, locator.slice("file:".length));
+}
+
+export const isLocal = (locator: Locator): boolean => locator.startsWith("local:");

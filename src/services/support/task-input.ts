@@ -1,0 +1,55 @@
+import type { BackupStatus } from "#model/backup.ts";
+import type { Id } from "#model/ids.ts";
+import type { VolumeStatus } from "#model/resource.ts";
+import type { Task } from "#model/task.ts";
+import type { VaultStatus } from "#model/vault.ts";
+import { invariant } from "#platform/invariant.ts";
+
+/** What a `backup` task must do beyond its row. */
+export interface BackupTaskInput {
+  /** The disk backups of the run, in device order. */
+  disks: {
+    backupId: Id;
+    volumeId: Id;
+    /** The volume's status before it was set to `backing-up`; null when its status was left alone. */
+    previousStatus: VolumeStatus | null;
+  }[];
+  /** True: only with a base. False: full. */
+  incremental: boolean;
+  /** Read this snapshot instead of the volume. */
+  snapshotId: Id | null;
+}
+
+/** What a `restore` task must do. */
+export interface RestoreTaskInput {
+  targets: {
+    backupId: Id;
+    volumeId: Id;
+    /** The volume's status before it was set to `restoring-backup`; null on a volume made for this restore. */
+    previousStatus: VolumeStatus | null;
+  }[];
+  targetResourceId: Id;
+  targetResourceName: string;
+}
+
+/** What a `delete` task must do. */
+export interface DeleteTaskInput {
+  previousStatus: BackupStatus;
+}
+
+/** What a `vault_delete` task must do. */
+export interface VaultDeleteTaskInput {
+  previousStatus: VaultStatus;
+}
+
+/** Task inputs are written by the use cases and read by the runs: the type says which use case wrote it. */
+function inputOf<T>(task: Task, type: Task["type"]): T {
+  invariant(task.type === type, `a ${task.type} task is not read as ${type}`);
+  return task.input as unknown as T;
+}
+
+export const backupInput = (task: Task): BackupTaskInput => inputOf(task, "backup");
+export const restoreInput = (task: Task): RestoreTaskInput => inputOf(task, "restore");
+export const deleteInput = (task: Task): DeleteTaskInput => inputOf(task, "delete");
+
+export const asInput = (input: BackupTaskInput | RestoreTaskInput | DeleteTaskInput | VaultDeleteTaskInput): Record<string, unknown> => ({ ...input });
