@@ -27,7 +27,7 @@ export function createCheckpointTable(db: Db): CheckpointTable {
       await db.write
         .deleteFrom("checkpoints")
         .where("id", "=", id)
-        .where(({ not, exists, selectFrom }) => not(exists(selectFrom("backups").select("id").where("checkpoint_id", "=", id))))
+        .where((is) => is.not(is.exists(is.selectFrom("backups").select("id").where("checkpoint_id", "=", id))))
         .execute();
     },
   };

@@ -20,10 +20,10 @@ export type Spec<T> = { readonly [K in keyof T & string]-?: KindOf<T[K]> };
 export interface Codec<T> {
   /** Column names, in the order of the fields. */
   readonly columns: readonly (keyof RowOf<T> & string)[];
-  toRow(noun: T): RowOf<T>;
+  readonly toRow: (noun: T) => RowOf<T>;
   /** Only the fields that are given; undefined counts as not given. */
-  toPatch(patch: Partial<T>): Partial<RowOf<T>>;
-  fromRow(row: object): T;
+  readonly toPatch: (patch: Partial<T>) => Partial<RowOf<T>>;
+  readonly fromRow: (row: object) => T;
 }
 
 const snake = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);

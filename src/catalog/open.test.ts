@@ -63,16 +63,12 @@ onEachDatabase("transactions that await do not mix, and nobody sees what is not 
       await meta.set("n", String(before + 1));
     });
   const seen: (string | undefined)[] = [];
-  let running = true;
-  const watch = (async () => {
-    while (running) {
-      seen.push(await catalog.meta.get("n"));
-      await pause();
-    }
-  })();
-  await Promise.all(Array.from({ length: 20 }, increment));
-  running = false;
-  await watch;
+  const incremented = Promise.all(Array.from({ length: 20 }, increment));
+  for (let i = 0; i < 30; i++) {
+    seen.push(await catalog.meta.get("n"));
+    await pause();
+  }
+  await incremented;
   assert.equal(await catalog.meta.get("n"), "20");
   assert.ok(seen.length > 0);
   assert.ok(!seen.includes("between"), seen.join());

@@ -1,6 +1,6 @@
 import { SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler } from "kysely";
 import type { Dialect, Driver, TransactionSettings } from "kysely";
-import { SqliteConnection } from "./connection.ts";
+import type { SqliteConnection } from "./connection.ts";
 import type { Mutex } from "./mutex.ts";
 
 /** Our lock stands in for Kysely's own, which it would put around every connection of a dialect that says it has only one. */
