@@ -62,6 +62,9 @@ describe("judgeImport", () => {
 
   it("keeps subfolders of another room private", () => {
     assert.match(judge("src/services/context.ts", "#catalog/sqlite/dialect.ts") ?? "", /private to catalog/);
+    assert.match(judge("src/api/cbr/backups.ts", "#services/support/find.ts") ?? "", /private to services/);
+    assert.match(judge("src/api/cbr/backups.ts", "#services/runs/runBackup.ts") ?? "", /private to services/);
+    assert.equal(judge("src/worker/runner.ts", "#services/runs/runBackup.ts"), undefined);
   });
 
   it("wants another room by name and its own by path", () => {

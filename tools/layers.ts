@@ -18,8 +18,10 @@ export interface Room {
   reason: string;
   /** No package and no `node:` module either. */
   pure?: true;
-  /** Subfolders other rooms may import from, and which rooms. All other subfolders are private. */
-  publicFolders?: "all" | Readonly<Record<string, readonly RoomName[]>>;
+  /** Whether its subfolders may be imported by those with an open door. Otherwise they are private. */
+  publicFolders?: true;
+  /** Of public subfolders those that only some may import, or nobody. */
+  exceptFolders?: Readonly<Record<string, readonly RoomName[]>>;
 }
 
 export type RoomName = "platform" | "model" | "storage" | "sources" | "repository" | "catalog" | "services" | "worker" | "api" | "cli";
@@ -60,7 +62,8 @@ export const rooms: Readonly<Record<RoomName, Room>> = {
     purpose: "use cases, one operation per file",
     doors: [{ to: "platform" }, { to: "model" }, { to: "catalog" }, { to: "repository" }, { to: "sources" }],
     reason: "services knows no dialect, no thread of control and no object store; return plain values, and let api or worker call you",
-    publicFolders: "all",
+    publicFolders: true,
+    exceptFolders: { runs: ["worker"], support: [] },
   },
   worker: {
     purpose: "scheduler, runner, recovery: who calls a use case when no client does",
@@ -103,9 +106,8 @@ export function doorBetween(from: RoomName, to: RoomName): "open" | "types" | "c
 
 /** Whether `from` may import from the subfolder `folder` of `to`. */
 export function folderIsPublic(from: RoomName, to: RoomName, folder: string): boolean {
-  const open = rooms[to].publicFolders;
-  if (open === undefined) return false;
-  return open === "all" || (open[folder]?.includes(from) ?? false);
+  if (rooms[to].publicFolders !== true) return false;
+  return rooms[to].exceptFolders?.[folder]?.includes(from) ?? true;
 }
 
 /** The message for a closed door, with its reason. */
