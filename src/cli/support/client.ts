@@ -64,6 +64,7 @@ export class Client {
     const { userName, userDomainName, password, projectId, projectName, projectDomainName } = this.connection;
     const project = projectId === undefined ? { name: projectName, domain: { name: projectDomainName } } : { id: projectId };
     const user = { name: userName, password, domain: { name: userDomainName } };
+    this.#token = undefined;
     const answer = await this.#exchange({
       method: "POST",
       path: "/v3/auth/tokens",

@@ -1,0 +1,165 @@
+/** The client commands against a real service: what a person at a terminal and a script with `--json` get. */
+import assert from "node:assert/strict";
+import { createHash, randomBytes } from "node:crypto";
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync, writeSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { runCommand, type Service, startService } from "../support/service.ts";
+
+const MiB = 1024 * 1024;
+const GiB = 1024 * MiB;
+let folder: string;
+let service: Service;
+
+/** Runs a command with `--json` and gives its answer. */
+// oxlint-disable-next-line typescript/no-explicit-any -- a black-box test looks into answers of any shape
+async function json(...args: string[]): Promise<any> {
+  const { code, stdout, stderr } = await runCommand([...args, "--json", "--endpoint", service.baseUrl]);
+  assert.equal(code, 0, `opencbr ${args.join(" ")}: ${stderr}`);
+  assert.equal(stderr, "");
+  return JSON.parse(stdout);
+}
+
+/** A raw image of `sizeBytes` with data at the places, holes elsewhere. */
+function rawImage(name: string, sizeBytes: number, pieces: { at: number; bytes: Uint8Array }[]): string {
+  const path = join(folder, name);
+  const file = openSync(path, "w");
+  for (const { at, bytes } of pieces) writeSync(file, bytes, 0, bytes.length, at);
+  closeSync(file);
+  truncateSync(path, sizeBytes);
+  return path;
+}
+
+const digestOf = (path: string): string => createHash("sha256").update(readFileSync(path)).digest("hex");
+
+before(async () => {
+  folder = mkdtempSync(join(tmpdir(), "opencbr-cli-"));
+  service = await startService({ dataPath: join(folder, "data"), args: ["--source-roots", folder] });
+});
+after(async () => {
+  await service?.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+describe("a disk's life at the command line", () => {
+  let image: string;
+  let volumeId: string;
+  let vaultId: string;
+  let backupId: string;
+
+  test("import sends only data; export gives the same bytes with the same holes", async () => {
+    image = rawImage("disk.raw", 64 * MiB + 512, [
+      { at: 0, bytes: randomBytes(MiB) },
+      { at: 40 * MiB + 4096, bytes: randomBytes(3 * MiB) },
+      { at: 64 * MiB, bytes: randomBytes(512) },
+    ]);
+    const imported = await json("volume", "import", image, "--name", "disk");
+    volumeId = imported.volume.id;
+    assert.equal(imported.volume.size, 1);
+    assert.ok(imported.image.sent_bytes < 6 * MiB, String(imported.image.sent_bytes));
+    const exported = join(folder, "exported.raw");
+    const answer = await json("volume", "export", volumeId, exported);
+    assert.equal(answer.size_bytes, GiB);
+    assert.ok(statSync(exported).blocks * 512 < 16 * MiB);
+    truncateSync(image, GiB);
+    assert.equal(digestOf(exported), digestOf(image));
+    const again = await runCommand(["volume", "export", volumeId, exported, "--endpoint", service.baseUrl]);
+    assert.equal(again.code, 1);
+    assert.match(again.stderr, /exists already; --force/);
+  });
+
+  test("a vault, a full and an incremental backup, shown in each dialect", async () => {
+    vaultId = (await json("vault", "create", "vault", "--resource", volumeId)).vault.id;
+    const [first] = (await json("backup", "create", "--vault", vaultId, "--name", "first")).backups;
+    assert.equal(first.status, "available");
+    const [second] = (await json("backup", "create", "--vault", vaultId, "--name", "second", "--description", "d")).backups;
+    backupId = second.id;
+    assert.equal(second.extend_info.incremental, true);
+    assert.equal((await json("backup", "show", backupId)).backup.name, "second");
+    assert.equal((await json("backup", "show", backupId, "--dialect", "vbs3")).backup.is_incremental, true);
+    assert.equal((await json("backup", "show", backupId, "--dialect", "vbs2")).backup["os-bak-tenant-attr:tenant_id"], first.project_id);
+    const listed = (await json("backup", "list", "--vault", vaultId)).backups;
+    assert.deepEqual(listed.map((backup: { name: string }) => backup.name), ["second", "first"]);
+    const text = await runCommand(["backup", "list", "--endpoint", service.baseUrl]);
+    assert.match(text.stdout, /^id +name +resource +kind +status/);
+    assert.match(text.stdout, /second +disk +incremental +available/);
+  });
+
+  test("restore to a new volume and over the old one", async () => {
+    const { volume } = await json("backup", "restore", backupId, "--new-volume", "restored");
+    const exported = join(folder, "restored.raw");
+    await json("volume", "export", volume.id, exported);
+    assert.equal(digestOf(exported), digestOf(image));
+    assert.equal((await json("backup", "restore", backupId, "--volume", volumeId)).operation_log.status, "success");
+    await json("volume", "delete", volume.id);
+    const gone = await runCommand(["volume", "show", volume.id, "--endpoint", service.baseUrl]);
+    assert.equal(gone.code, 1);
+    assert.match(gone.stderr, /refused with 404/);
+  });
+
+  test("servers and files are registered; tasks are listed, shown and watched", async () => {
+    const data = (await json("volume", "create", "--name", "data", "--size", "1")).volume.id;
+    const server = (await json("resource", "add", "server", "--name", "srv", "--system-disk", volumeId, "--disk", data, "--architecture", "x86_64")).resource;
+    assert.equal((await json("resource", "show", server.id)).resource.name, "srv");
+    const file = (await json("resource", "add", "file", image, "--name", "host-file")).resource;
+    const ids = (await json("resource", "list")).resources.map((resource: { id: string }) => resource.id);
+    for (const id of [volumeId, data, server.id, file.id]) assert.ok(ids.includes(id), id);
+    await json("resource", "remove", file.id);
+    const tasks = (await json("task", "list")).operation_logs;
+    assert.ok(tasks.length >= 4);
+    assert.equal((await json("task", "show", tasks[0].id)).operation_log.id, tasks[0].id);
+    assert.equal((await json("task", "watch", tasks[0].id)).operation_logs[0].status, "success");
+    assert.deepEqual((await json("task", "watch")).operation_logs, []);
+  });
+
+  test("backups and vaults are deleted, and the command waits until they are gone", async () => {
+    await json("backup", "delete", backupId);
+    assert.equal((await json("backup", "list", "--vault", vaultId)).backups.length, 1);
+    await json("vault", "delete", vaultId);
+    assert.deepEqual((await json("vault", "list")).vaults, []);
+  });
+
+  const hasQemu = spawnSync("qemu-img", ["--version"]).status === 0;
+  test("an image of another format is converted", { skip: hasQemu ? false : "qemu-img is not on this machine" }, async () => {
+    const qcow2 = join(folder, "disk.qcow2");
+    assert.equal(spawnSync("qemu-img", ["convert", "-f", "raw", "-O", "qcow2", image, qcow2]).status, 0);
+    const imported = await json("volume", "import", qcow2, "--name", "from-qcow2");
+    assert.equal(imported.image.format, "qcow2");
+    const exported = join(folder, "from-qcow2.raw");
+    await json("volume", "export", imported.volume.id, exported);
+    assert.equal(digestOf(exported), digestOf(image));
+  });
+});
+
+describe("what is refused", () => {
+  const refused = async (args: string[], code: number, message: RegExp, env: Record<string, string> = {}): Promise<void> => {
+    const answer = await runCommand(args, { OS_AUTH_URL: `${service.baseUrl}/v3`, ...env });
+    assert.equal(answer.code, code, answer.stderr);
+    assert.match(answer.stderr, message);
+    assert.doesNotMatch(answer.stderr, /^ {4}at /m);
+    assert.equal(answer.stdout, "");
+  };
+  test("each with its words and its exit code", async () => {
+    await refused(["volume", "import", join(folder, "none.raw"), "--name", "x"], 1, /none\.raw does not exist/);
+    await refused(["volume", "import", folder, "--name", "x"], 1, /is a folder/);
+    const empty = join(folder, "empty.raw");
+    writeFileSync(empty, "");
+    await refused(["volume", "import", empty, "--name", "x"], 1, /is empty/);
+    await refused(["volume", "create", "--name", "x", "--size", "-1"], 2, /whole number/);
+    await refused(["volume", "create", "--size", "1"], 2, /--name/);
+    await refused(["backup", "show", "x", "--dialect", "other"], 2, /cbr, vbs3, vbs2/);
+    await refused(["backup", "restore", "x"], 2, /exactly one of/);
+    await refused(["backup", "show", "2d7ce0e0-0000-4000-8000-000000000000"], 1, /refused with 404.*BackupService\.6200/);
+    await refused(["volume", "list"], 1, /log in as "nobody" was refused with 401/, { OS_USERNAME: "nobody" });
+    await refused(["volume", "list"], 1, /cannot be reached/, { OS_AUTH_URL: "http://127.0.0.1:1/v3" });
+    await refused(["volume", "list", "--endpoint", "nowhere"], 2, /must be an http or https URL/);
+    await refused(["no-such-command"], 2, /unknown command/);
+  });
+
+  test("an import that fails leaves no volume behind", async () => {
+    assert.deepEqual((await json("volume", "list")).volumes.filter((volume: { name: string }) => volume.name === "x"), []);
+    assert.equal(existsSync(join(folder, "none.raw")), false);
+  });
+});
