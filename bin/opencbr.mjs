@@ -29,7 +29,11 @@ if (Number(process.versions.node.split(".")[0]) >= 26) {
 
 function pinnedNode() {
   try {
-    const found = join(dirname(createRequire(import.meta.url).resolve("node/package.json")), "bin", process.platform === "win32" ? "node.exe" : "node");
+    const found = join(
+      dirname(createRequire(import.meta.url).resolve("node/package.json")),
+      "bin",
+      process.platform === "win32" ? "node.exe" : "node",
+    );
     return existsSync(found) ? found : undefined;
   } catch {
     return undefined;

@@ -12,7 +12,10 @@ test("defaults are valid, and flags win over variables", () => {
   assert.equal(settings.publicUrl, undefined);
   assert.deepEqual(settings.sourceRoots, []);
   assert.deepEqual(warnings, []);
-  const given = readSettings({ port: "1" }, { OPENCBR_PORT: "2", OPENCBR_DATA: "/d", OPENCBR_DEV: "yes", OPENCBR_SOURCE_ROOTS: "/a:/b/../c" }).settings;
+  const given = readSettings(
+    { port: "1" },
+    { OPENCBR_PORT: "2", OPENCBR_DATA: "/d", OPENCBR_DEV: "yes", OPENCBR_SOURCE_ROOTS: "/a:/b/../c" },
+  ).settings;
   assert.equal(given.port, 1);
   assert.equal(given.data, "/d");
   assert.equal(given.dev, true);
@@ -40,7 +43,9 @@ test("every wrong setting is named with how it was given and what is right", () 
 });
 
 test("an unknown OPENCBR_ variable is a warning", () => {
-  assert.deepEqual(readSettings({}, { OPENCBR_PROT: "1", OS_USERNAME: "x" }).warnings, ["The variable OPENCBR_PROT is no setting of OpenCBR and is ignored."]);
+  assert.deepEqual(readSettings({}, { OPENCBR_PROT: "1", OS_USERNAME: "x" }).warnings, [
+    "The variable OPENCBR_PROT is no setting of OpenCBR and is ignored.",
+  ]);
 });
 
 test("any text for any setting is either understood or refused by name", () => {

@@ -9,7 +9,12 @@ export class StartError extends Error {
   override readonly name = "StartError";
 }
 
-const sqliteReasons: Record<number, string> = { 8: "it is read-only", 10: "reading or writing failed", 13: "the disk is full", 14: "a file cannot be opened" };
+const sqliteReasons: Record<number, string> = {
+  8: "it is read-only",
+  10: "reading or writing failed",
+  13: "the disk is full",
+  14: "a file cannot be opened",
+};
 
 /** One sentence for whoever started the service: what is wrong and, where it is known, what to do. */
 export function describeStartFailure(error: unknown, settings: Pick<Settings, "data" | "host" | "port">): string {
@@ -18,7 +23,8 @@ export function describeStartFailure(error: unknown, settings: Pick<Settings, "d
   if (error instanceof FolderLockedError) return `${folder} is in use by another OpenCBR process`;
   if (error instanceof RepositoryError && error.code === "wrongMasterKey")
     return `the master key ${settings.data}/master.key is not the one that ${folder} was made with (${error.message})`;
-  if (error instanceof CatalogError || error instanceof RepositoryError || error instanceof StorageError) return `${folder} cannot be used: ${error.message}`;
+  if (error instanceof CatalogError || error instanceof RepositoryError || error instanceof StorageError)
+    return `${folder} cannot be used: ${error.message}`;
   const { code, errcode, message } = error as NodeJS.ErrnoException & { errcode?: number };
   switch (code) {
     case "EADDRINUSE":

@@ -33,7 +33,7 @@ import { volumeShow } from "./volume/show.ts";
 export interface ProgramParts {
   version: string;
   settings: readonly SettingHelp[];
-  serve(flags: Flags): Promise<void>;
+  serve: (flags: Flags) => Promise<void>;
   /** The program itself, to start a private service with: `node MAIN serve …`. */
   mainPath: string;
 }
@@ -42,7 +42,10 @@ type Register = (parent: Command) => void;
 
 /** Every command, group by group. */
 const groups: Record<string, { doc: string; commands: Register[] }> = {
-  volume: { doc: "disks: import, export, list, show, create, delete", commands: [volumeImport, volumeExport, volumeList, volumeShow, volumeCreate, volumeDelete] },
+  volume: {
+    doc: "disks: import, export, list, show, create, delete",
+    commands: [volumeImport, volumeExport, volumeList, volumeShow, volumeCreate, volumeDelete],
+  },
   resource: { doc: "what can be protected: add, list, show, remove", commands: [resourceAdd, resourceList, resourceShow, resourceRemove] },
   vault: { doc: "vaults: create, bind, list, show, delete", commands: [vaultCreate, vaultBind, vaultList, vaultShow, vaultDelete] },
   backup: { doc: "backups: create, list, show, restore, delete", commands: [backupCreate, backupList, backupShow, backupRestore, backupDelete] },

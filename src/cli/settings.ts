@@ -20,9 +20,21 @@ export function settings(parent: Command, rows: readonly SettingHelp[]): void {
     .description("list every setting of the service")
     .option("--json", "answer in JSON")
     .action((options: { json?: boolean }) => {
-      const listed = rows.map(({ name, flag, variable, type, unit, default: value, choices, doc }) => ({ name, flag, variable, type, unit, default: value, choices: choices ?? [], doc }));
+      const listed = rows.map(({ name, flag, variable, type, unit, default: value, choices, doc }) => ({
+        name,
+        flag,
+        variable,
+        type,
+        unit,
+        default: value,
+        choices: choices ?? [],
+        doc,
+      }));
       createOutput(options.json === true).answer({ settings: listed }, () =>
-        formatTable(["flag", "variable", "type", "default", "meaning"], listed.map((row) => [row.flag, row.variable, row.unit === "" ? row.type : `${row.type}, ${row.unit}`, row.default, row.doc])),
+        formatTable(
+          ["flag", "variable", "type", "default", "meaning"],
+          listed.map((row) => [row.flag, row.variable, row.unit === "" ? row.type : `${row.type}, ${row.unit}`, row.default, row.doc]),
+        ),
       );
     });
 }

@@ -27,5 +27,8 @@ test("a folder is one process's, and free again after kill -9", async (t) => {
 });
 
 test("a folder that is not there is another error", () => {
-  assert.throws(() => lockFolder(join(tmpdir(), "opencbr-none", "such")), (error: unknown) => !(error instanceof FolderLockedError));
+  assert.throws(
+    () => lockFolder(join(tmpdir(), "opencbr-none", "such")),
+    (error: unknown) => !(error instanceof FolderLockedError),
+  );
 });

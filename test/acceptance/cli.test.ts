@@ -81,7 +81,10 @@ describe("a disk's life at the command line", () => {
     assert.equal((await json("backup", "show", backupId, "--dialect", "vbs3")).backup.is_incremental, true);
     assert.equal((await json("backup", "show", backupId, "--dialect", "vbs2")).backup["os-bak-tenant-attr:tenant_id"], first.project_id);
     const listed = (await json("backup", "list", "--vault", vaultId)).backups;
-    assert.deepEqual(listed.map((backup: { name: string }) => backup.name), ["second", "first"]);
+    assert.deepEqual(
+      listed.map((backup: { name: string }) => backup.name),
+      ["second", "first"],
+    );
     const text = await runCommand(["backup", "list", "--endpoint", service.baseUrl]);
     assert.match(text.stdout, /^id +name +resource +kind +status/);
     assert.match(text.stdout, /second +disk +incremental +available/);
@@ -101,7 +104,8 @@ describe("a disk's life at the command line", () => {
 
   test("servers and files are registered; tasks are listed, shown and watched", async () => {
     const data = (await json("volume", "create", "--name", "data", "--size", "1")).volume.id;
-    const server = (await json("resource", "add", "server", "--name", "srv", "--system-disk", volumeId, "--disk", data, "--architecture", "x86_64")).resource;
+    const server = (await json("resource", "add", "server", "--name", "srv", "--system-disk", volumeId, "--disk", data, "--architecture", "x86_64"))
+      .resource;
     assert.equal((await json("resource", "show", server.id)).resource.name, "srv");
     const file = (await json("resource", "add", "file", image, "--name", "host-file")).resource;
     const ids = (await json("resource", "list")).resources.map((resource: { id: string }) => resource.id);
@@ -159,7 +163,10 @@ describe("what is refused", () => {
   });
 
   test("an import that fails leaves no volume behind", async () => {
-    assert.deepEqual((await json("volume", "list")).volumes.filter((volume: { name: string }) => volume.name === "x"), []);
+    assert.deepEqual(
+      (await json("volume", "list")).volumes.filter((volume: { name: string }) => volume.name === "x"),
+      [],
+    );
     assert.equal(existsSync(join(folder, "none.raw")), false);
   });
 });

@@ -25,7 +25,10 @@ test("the demo does the main job on a private service and on a running one, comp
     assert.equal(code, 0, stderr);
     const report = JSON.parse(stdout);
     assert.equal(report.equal, true);
-    assert.deepEqual(report.backups.map((backup: { incremental: boolean }) => backup.incremental), [false, true]);
+    assert.deepEqual(
+      report.backups.map((backup: { incremental: boolean }) => backup.incremental),
+      [false, true],
+    );
     const [first, second] = report.backups.map((backup: { figures: object }) => backup.figures);
     assert.equal(first.read_bytes >= 20 * MiB, true);
     assert.ok(first.stored_bytes > 12 * MiB && first.stored_bytes < 16 * MiB, String(first.stored_bytes));
@@ -48,5 +51,9 @@ test("the demo does the main job on a private service and on a running one, comp
     await service.stop();
   }
   assert.deepEqual(readFileSync(image), before, "the image itself was changed");
-  assert.deepEqual(readdirSync(folder).filter((name) => name.startsWith("opencbr-")), [], temporary);
+  assert.deepEqual(
+    readdirSync(folder).filter((name) => name.startsWith("opencbr-")),
+    [],
+    temporary,
+  );
 });

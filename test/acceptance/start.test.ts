@@ -47,7 +47,8 @@ describe("start and stop", () => {
     assert.equal(await service.stop(), 0, service.errors());
     for (const file of filesBelow(dataPath)) {
       const bytes = readFileSync(file);
-      for (const secret of [printed.demoPassword, printed.adminPassword, printed.secretKey]) assert.equal(bytes.includes(secret), false, `${file} holds a secret in clear`);
+      for (const secret of [printed.demoPassword, printed.adminPassword, printed.secretKey])
+        assert.equal(bytes.includes(secret), false, `${file} holds a secret in clear`);
     }
     assert.doesNotMatch(service.errors(), new RegExp([printed.demoPassword, printed.adminPassword, printed.secretKey].join("|")));
 

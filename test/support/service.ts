@@ -73,10 +73,14 @@ export async function startService(options: ServiceOptions): Promise<Service> {
 }
 
 /** The environment without what would set the service or point its clients elsewhere. */
-export const cleanEnvironment = (): NodeJS.ProcessEnv => Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(OPENCBR_|OS_)/.test(name)));
+export const cleanEnvironment = (): NodeJS.ProcessEnv =>
+  Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(OPENCBR_|OS_)/.test(name)));
 
 /** Runs `opencbr …` to its end. */
-export async function runCommand(args: readonly string[], env: Record<string, string> = {}): Promise<{ code: number | null; stdout: string; stderr: string }> {
+export async function runCommand(
+  args: readonly string[],
+  env: Record<string, string> = {},
+): Promise<{ code: number | null; stdout: string; stderr: string }> {
   const child = spawn(process.execPath, [mainPath, ...args], { env: { ...cleanEnvironment(), ...env }, stdio: ["ignore", "pipe", "pipe"] });
   let stdout = "";
   let stderr = "";

@@ -31,7 +31,12 @@ export function backupCreate(parent: Command): void {
           ...(options.retentionDays === undefined ? {} : { retentionDays: options.retentionDays }),
         };
         const backups = await runBackups(client, request, bars);
-        output.answer({ backups }, () => formatTable(["id", "name", "resource", "status"], backups.map((backup) => [backup.id, backup.name, backup.resource_name, backup.status])));
+        output.answer({ backups }, () =>
+          formatTable(
+            ["id", "name", "resource", "status"],
+            backups.map((backup) => [backup.id, backup.name, backup.resource_name, backup.status]),
+          ),
+        );
       }),
     );
 }

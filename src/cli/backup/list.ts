@@ -16,8 +16,17 @@ export function backupList(parent: Command): void {
           ...(options.resource === undefined ? {} : { resource_id: options.resource }),
           ...(options.status === undefined ? {} : { status: options.status }),
         });
-        const backups = await listAll((query) => client.cbr<{ backups: WireBackup[] }>("GET", `backups?${query}&${filter.toString()}`).then((page) => page.backups));
-        const rows = backups.map((backup) => [backup.id, backup.name, backup.resource_name, backup.extend_info.incremental ? "incremental" : "full", backup.status, backup.created_at.slice(0, 19)]);
+        const backups = await listAll((query) =>
+          client.cbr<{ backups: WireBackup[] }>("GET", `backups?${query}&${filter.toString()}`).then((page) => page.backups),
+        );
+        const rows = backups.map((backup) => [
+          backup.id,
+          backup.name,
+          backup.resource_name,
+          backup.extend_info.incremental ? "incremental" : "full",
+          backup.status,
+          backup.created_at.slice(0, 19),
+        ]);
         output.answer({ backups }, () => formatTable(["id", "name", "resource", "kind", "status", "created (UTC)"], rows));
       }),
     );

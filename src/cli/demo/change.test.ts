@@ -4,16 +4,14 @@ import fc from "fast-check";
 import { systemRandom } from "#platform/random.ts";
 import { blockBytes, pickChanges } from "./change.ts";
 
-const extents = fc
-  .array(fc.tuple(fc.integer({ min: 0, max: 300_000 }), fc.integer({ min: 1, max: 3_000_000 })), { maxLength: 8 })
-  .map((pairs) => {
-    let at = 0;
-    return pairs.map(([gap, length]) => {
-      const extent = { offset: at + gap, length };
-      at += gap + length;
-      return extent;
-    });
+const extents = fc.array(fc.tuple(fc.integer({ min: 0, max: 300_000 }), fc.integer({ min: 1, max: 3_000_000 })), { maxLength: 8 }).map((pairs) => {
+  let at = 0;
+  return pairs.map(([gap, length]) => {
+    const extent = { offset: at + gap, length };
+    at += gap + length;
+    return extent;
   });
+});
 
 test("changes are whole blocks inside the data, ascending and disjoint, and about the share that was asked for", () => {
   fc.assert(
@@ -25,7 +23,10 @@ test("changes are whole blocks inside the data, ascending and disjoint, and abou
         assert.ok(data.some((extent) => offset >= extent.offset && offset + length <= extent.offset + extent.length));
         last = offset + length;
       }
-      const blocks = data.reduce((sum, { offset, length }) => sum + Math.max(0, Math.floor((offset + length) / blockBytes) - Math.ceil(offset / blockBytes)), 0);
+      const blocks = data.reduce(
+        (sum, { offset, length }) => sum + Math.max(0, Math.floor((offset + length) / blockBytes) - Math.ceil(offset / blockBytes)),
+        0,
+      );
       assert.equal(changes.length, blocks === 0 ? 0 : Math.max(1, Math.round((blocks * share) / 9)));
     }),
   );

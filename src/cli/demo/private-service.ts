@@ -8,16 +8,20 @@ export interface PrivateService {
   /** Ends it and waits for its end. */
   stop(): Promise<void>;
   /** Ends it at once; for signal handlers. */
-  kill(): void;
+  kill: () => void;
 }
 
 /** Starts a development service of our own on a free port with its data in `folder`, as a child process. */
 export async function startPrivateService(mainPath: string, folder: string): Promise<PrivateService> {
   const environment = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("OPENCBR_")));
-  const child = spawn(process.execPath, [mainPath, "serve", "--data", folder, "--port", "0", "--dev", "--log-level", "error", "--drain-grace-seconds", "0"], {
-    env: environment,
-    stdio: ["ignore", "pipe", "pipe"],
-  });
+  const child = spawn(
+    process.execPath,
+    [mainPath, "serve", "--data", folder, "--port", "0", "--dev", "--log-level", "error", "--drain-grace-seconds", "0"],
+    {
+      env: environment,
+      stdio: ["ignore", "pipe", "pipe"],
+    },
+  );
   const errors: string[] = [];
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     errors.push(text);

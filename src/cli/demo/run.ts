@@ -24,7 +24,7 @@ export interface DemoParts {
   disk: DemoDisk;
   /** Folder for exported disks. */
   folder: string;
-  note(text: string): void;
+  note: (text: string) => void;
   /** What the service holds of ours, to be deleted at the end whatever happens. */
   made: { volumeIds: string[]; vaultIds: string[] };
 }
@@ -60,10 +60,18 @@ export async function runDemo(parts: DemoParts): Promise<Omit<DemoReport, "servi
     showBackupIn(client, "vbs3", second.id),
     showBackupIn(client, "vbs2", second.id),
   ]);
-  for (const [name, answer] of [["CBR v3", cbr], ["VBS v3", vbs3], ["VBS v2", vbs2]] as const) note(`\nShowBackup, ${name}:\n${JSON.stringify(answer, null, 2)}`);
+  for (const [name, answer] of [
+    ["CBR v3", cbr],
+    ["VBS v3", vbs3],
+    ["VBS v2", vbs2],
+  ] as const)
+    note(`\nShowBackup, ${name}:\n${JSON.stringify(answer, null, 2)}`);
   note("");
 
-  const restores = [await restoreAndCompare(parts, first, before, `demo-restored-1-${suffix}`), await restoreAndCompare(parts, second, after, `demo-restored-2-${suffix}`)];
+  const restores = [
+    await restoreAndCompare(parts, first, before, `demo-restored-1-${suffix}`),
+    await restoreAndCompare(parts, second, after, `demo-restored-2-${suffix}`),
+  ];
   return {
     image: { origin: disk.origin, size_bytes: disk.sizeBytes, data_bytes: dataBytes, changed_bytes: changedBytes, changed_places: changes.length },
     backups: [first, second],
@@ -75,7 +83,8 @@ export async function runDemo(parts: DemoParts): Promise<Omit<DemoReport, "servi
 
 async function backUp({ client, bars }: DemoParts, vaultId: string, name: string): Promise<BackupReport> {
   const [backup, ...more] = await runBackups(client, { vaultId, name }, bars);
-  if (backup === undefined || more.length > 0) throw new CommandError(`the run made ${more.length + (backup === undefined ? 0 : 1)} backups instead of one`);
+  if (backup === undefined || more.length > 0)
+    throw new CommandError(`the run made ${more.length + (backup === undefined ? 0 : 1)} backups instead of one`);
   if (backup.status !== "available") throw new CommandError(`backup ${backup.id} is in status ${backup.status}`);
   const { statistics } = await client.own<{ statistics: RunFigures }>("GET", `backups/${backup.id}/stats`);
   return { id: backup.id, incremental: backup.extend_info.incremental, figures: statistics };
@@ -110,7 +119,15 @@ async function restoreAndCompare(parts: DemoParts, backup: BackupReport, expecte
   try {
     const { writtenBytes } = await exportVolume(client, volume.id, path, bars.add(`export ${name}`));
     const sha256 = await sha256Of(path);
-    return { backup_id: backup.id, volume_id: volume.id, bytes: writtenBytes, seconds, sha256, expected_sha256: expected, equal: sha256 === expected };
+    return {
+      backup_id: backup.id,
+      volume_id: volume.id,
+      bytes: writtenBytes,
+      seconds,
+      sha256,
+      expected_sha256: expected,
+      equal: sha256 === expected,
+    };
   } finally {
     rmSync(path, { force: true });
   }
@@ -134,7 +151,11 @@ export async function removeMade({ client, made, note }: Pick<DemoParts, "client
   for (const id of made.vaultIds)
     await remove(`vault ${id}`, async () => {
       await client.cbr("DELETE", `vaults/${id}`);
-      await untilGone(`vault ${id}`, () => client.cbr<{ vault: WireVault }>("GET", `vaults/${id}`), ({ vault }) => vault.billing.status);
+      await untilGone(
+        `vault ${id}`,
+        () => client.cbr<{ vault: WireVault }>("GET", `vaults/${id}`),
+        ({ vault }) => vault.billing.status,
+      );
     });
   for (const id of made.volumeIds) await remove(`volume ${id}`, () => client.volume("DELETE", `volumes/${id}`));
 }

@@ -40,7 +40,9 @@ export async function runBackups(client: Client, request: RunRequest, bars: Bars
     ...(request.retentionDays === undefined ? {} : { retention_duration: request.retentionDays }),
     ...(request.resourceIds === undefined || request.resourceIds.length === 0 ? {} : { resources: request.resourceIds }),
   };
-  const { checkpoint } = await client.cbr<{ checkpoint: WireCheckpoint }>("POST", "checkpoints", { checkpoint: { vault_id: request.vaultId, parameters } });
+  const { checkpoint } = await client.cbr<{ checkpoint: WireCheckpoint }>("POST", "checkpoints", {
+    checkpoint: { vault_id: request.vaultId, parameters },
+  });
   const tasks = await until("the run's tasks", 60, async () => {
     const found = await tasksOfCheckpoint(client, request.vaultId, checkpoint.id);
     return found.length > 0 ? found : undefined;

@@ -9,7 +9,10 @@ test("the endpoint is --endpoint, else OS_AUTH_URL, else the development service
   assert.equal(connectionOf(undefined, { OS_AUTH_URL: "https://cloud.example/identity/v3/" }).baseUrl, "https://cloud.example");
   assert.equal(connectionOf(undefined, { OS_AUTH_URL: "https://cloud.example/backup/v3" }).baseUrl, "https://cloud.example/backup");
   assert.equal(connectionOf("http://a:1", { OS_AUTH_URL: "http://b" }).baseUrl, "http://a:1");
-  assert.throws(() => connectionOf("ftp://a", {}), (error: unknown) => error instanceof CommandError && error.exitCode === 2);
+  assert.throws(
+    () => connectionOf("ftp://a", {}),
+    (error: unknown) => error instanceof CommandError && error.exitCode === 2,
+  );
 });
 
 test("who asks comes from the OS_ variables, else the development account", () => {
@@ -20,7 +23,7 @@ test("who asks comes from the OS_ variables, else the development account", () =
 test("a token that has run out is renewed once; a refusal carries the service's own words", async (t) => {
   const seen: string[] = [];
   const server = createServer((request, response) => {
-    seen.push(`${request.method} ${request.url} ${request.headers["x-auth-token"] ?? ""}`.trim());
+    seen.push(`${request.method} ${request.url} ${String(request.headers["x-auth-token"] ?? "")}`.trim());
     request.resume();
     if (request.url === "/v3/auth/tokens") {
       response.writeHead(201, { "x-subject-token": `t${seen.length}`, "content-type": "application/json" });

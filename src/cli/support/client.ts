@@ -22,7 +22,10 @@ export function connectionOf(endpoint: string | undefined, environment: Environm
     throw new CommandError(`${endpoint === undefined ? "OS_AUTH_URL" : "--endpoint"} must be an http or https URL, not "${given}"`, { exitCode: 2 });
   const value = (name: string, otherwise: string): string => environment[name] || otherwise;
   return {
-    baseUrl: (url.origin + url.pathname).replace(/\/+$/, "").replace(/\/v3$/, "").replace(/\/identity$/, ""),
+    baseUrl: (url.origin + url.pathname)
+      .replace(/\/+$/, "")
+      .replace(/\/v3$/, "")
+      .replace(/\/identity$/, ""),
     userName: value("OS_USERNAME", "demo"),
     userDomainName: value("OS_USER_DOMAIN_NAME", "Default"),
     password: value("OS_PASSWORD", "opencbr-demo"),
@@ -129,16 +132,17 @@ export class Client {
 
   async #exchange({ method, path, body, headers }: Sent): Promise<Response> {
     const isBytes = body instanceof Uint8Array;
-    const init: RequestInit = { method, headers: { accept: "application/json", ...(this.#token === undefined ? {} : { "x-auth-token": this.#token }), ...headers } };
-    if (body !== undefined) {
-      init.headers = { ...init.headers, "content-type": isBytes ? "application/octet-stream" : "application/json" };
-      init.body = isBytes ? (body as Uint8Array<ArrayBuffer>) : JSON.stringify(body);
-    }
+    const type = body === undefined ? {} : { "content-type": isBytes ? "application/octet-stream" : "application/json" };
+    const token = this.#token === undefined ? {} : { "x-auth-token": this.#token };
+    const init: RequestInit = { method, headers: { accept: "application/json", ...type, ...token, ...headers } };
+    if (body !== undefined) init.body = isBytes ? (body as Uint8Array<ArrayBuffer>) : JSON.stringify(body);
     try {
       return await fetch(this.connection.baseUrl + path, init);
     } catch (error) {
       const reason = error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error);
-      throw new CommandError(`${this.connection.baseUrl} cannot be reached (${reason}). Is the service running? Start it with: npm start -- --dev`, { cause: error });
+      throw new CommandError(`${this.connection.baseUrl} cannot be reached (${reason}). Is the service running? Start it with: npm start -- --dev`, {
+        cause: error,
+      });
     }
   }
 }
@@ -146,7 +150,10 @@ export class Client {
 /** The service's own words about a refusal, whichever dialect they are in. */
 async function refusal(answer: Response, what: string): Promise<RefusedError> {
   const text = await answer.text();
-  return new RefusedError(answer.status, `${what} was refused with ${answer.status}: ${messageIn(text) ?? (text.slice(0, 300) || answer.statusText)}`);
+  return new RefusedError(
+    answer.status,
+    `${what} was refused with ${answer.status}: ${messageIn(text) ?? (text.slice(0, 300) || answer.statusText)}`,
+  );
 }
 
 function messageIn(text: string): string | undefined {

@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
 import { createBars, type Bars } from "./bars.ts";
 import { Client, connectionOf } from "./client.ts";
 import { createOutput, type Output } from "./output.ts";

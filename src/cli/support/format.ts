@@ -21,8 +21,10 @@ export function formatSeconds(seconds: number): string {
   return `${Math.floor(whole / 3600)}h ${String(Math.floor((whole % 3600) / 60)).padStart(2, "0")}m`;
 }
 
+export type Cell = string | number | boolean | null | undefined;
+
 /** Rows under headings, columns aligned; numbers to the right. An absent value shows as `-`. */
-export function formatTable(headings: readonly string[], rows: readonly (readonly unknown[])[]): string {
+export function formatTable(headings: readonly string[], rows: readonly (readonly Cell[])[]): string {
   const cells = rows.map((row) => row.map((value) => (value === null || value === undefined || value === "" ? "-" : String(value))));
   const isNumeric = headings.map((_, column) => rows.length > 0 && rows.every((row) => typeof row[column] === "number"));
   const widths = headings.map((heading, column) => Math.max(heading.length, ...cells.map((row) => row[column]?.length ?? 0)));

@@ -54,5 +54,5 @@ async function formatOf(qemuImg: string, path: string): Promise<string> {
 /** The last line that a program left on its standard error. */
 export function reasonOf(error: unknown): string {
   const text = (error as { stderr?: string }).stderr?.trim() ?? "";
-  return text === "" ? String((error as Error).message) : text.slice(text.lastIndexOf("\n") + 1);
+  return text === "" ? (error as Error).message : text.slice(text.lastIndexOf("\n") + 1);
 }

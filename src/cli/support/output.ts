@@ -5,7 +5,7 @@ export interface Output {
   /** The answer as JSON with `--json`, else what `forPeople` makes of it. */
   answer(value: unknown, forPeople: () => string): void;
   /** A remark on standard error; left out with `--json`. */
-  note(text: string): void;
+  note: (text: string) => void;
 }
 
 export function createOutput(json: boolean): Output {
@@ -20,5 +20,8 @@ export function createOutput(json: boolean): Output {
 /** One object as `field  value` lines; nested values as JSON. */
 export function formatObject(value: object): string {
   const rows = Object.entries(value).map(([key, field]) => [key, typeof field === "object" && field !== null ? JSON.stringify(field) : field]);
-  return formatTable(["field", "value"], rows.map(([key, field]) => [key, field === null || field === undefined ? null : String(field)]));
+  return formatTable(
+    ["field", "value"],
+    rows.map(([key, field]) => [key, field === null || field === undefined ? null : String(field)]),
+  );
 }

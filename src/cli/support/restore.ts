@@ -7,7 +7,9 @@ import type { WireTask, WireVolume } from "./wire.ts";
 
 /** Restores a disk backup to a new volume and follows it to the end. */
 export async function restoreToNewVolume(client: Client, backupId: string, name: string, bars: Bars): Promise<WireVolume> {
-  const { restore } = await client.volume<{ restore: { volume_id: string } }>("POST", `backups/${encodeURIComponent(backupId)}/restore`, { restore: { name } });
+  const { restore } = await client.volume<{ restore: { volume_id: string } }>("POST", `backups/${encodeURIComponent(backupId)}/restore`, {
+    restore: { name },
+  });
   const task = await until("the restore's task", 60, async () => {
     const { operation_logs: tasks } = await client.cbr<{ operation_logs: WireTask[] }>("GET", "operation-logs?operation_type=restore&limit=100");
     return tasks.find((found) => found.extra_info.restore?.target_resource_id === restore.volume_id);
@@ -15,7 +17,8 @@ export async function restoreToNewVolume(client: Client, backupId: string, name:
   await taskSuccess(client, task.id, bars);
   return until(`volume ${restore.volume_id}`, 3600, async () => {
     const volume = await showVolume(client, restore.volume_id);
-    if (volume.status.startsWith("error")) throw new CommandError(`the restore of ${backupId} failed: volume ${volume.id} is in status ${volume.status}`);
+    if (volume.status.startsWith("error"))
+      throw new CommandError(`the restore of ${backupId} failed: volume ${volume.id} is in status ${volume.status}`);
     return volume.status === "available" ? volume : undefined;
   });
 }

@@ -83,7 +83,10 @@ export const showVolume = async (client: Client, id: string): Promise<WireVolume
 
 /** Writes a volume into a new sparse raw file; ranges that are holes in the volume are holes in the file. */
 export async function exportVolume(client: Client, volumeId: string, path: string, bar: Bar): Promise<{ sizeBytes: number; writtenBytes: number }> {
-  const { size_bytes: sizeBytes, extents } = await client.own<{ size_bytes: number; extents: Extent[] }>("GET", `volumes/${encodeURIComponent(volumeId)}/extents`);
+  const { size_bytes: sizeBytes, extents } = await client.own<{ size_bytes: number; extents: Extent[] }>(
+    "GET",
+    `volumes/${encodeURIComponent(volumeId)}/extents`,
+  );
   const totalBytes = extents.reduce((sum, extent) => sum + extent.length, 0);
   const target = openFileTarget(path, sizeBytes);
   let writtenBytes = 0;
@@ -94,7 +97,7 @@ export async function exportVolume(client: Client, volumeId: string, path: strin
       writtenBytes += length;
       bar.update(writtenBytes, totalBytes);
     });
-    target.finish();
+    await target.finish();
   } finally {
     target.close();
   }

@@ -10,7 +10,9 @@ export function taskList(parent: Command): void {
     .action((options: { status?: string }, command: Command) =>
       withTools(command, async ({ client, output }) => {
         const filter = options.status === undefined ? "" : `&status=${encodeURIComponent(options.status)}`;
-        const tasks = await listAll((query) => client.cbr<{ operation_logs: WireTask[] }>("GET", `operation-logs?${query}${filter}`).then((page) => page.operation_logs));
+        const tasks = await listAll((query) =>
+          client.cbr<{ operation_logs: WireTask[] }>("GET", `operation-logs?${query}${filter}`).then((page) => page.operation_logs),
+        );
         const rows = tasks.map((task) => [
           task.id,
           task.operation_type,

@@ -8,7 +8,11 @@ export function vaultDelete(parent: Command): void {
     withTools(command, async ({ client, output }) => {
       const path = `vaults/${encodeURIComponent(id)}`;
       await client.cbr("DELETE", path);
-      await untilGone(`vault ${id}`, () => client.cbr<{ vault: WireVault }>("GET", path), ({ vault }) => vault.billing.status);
+      await untilGone(
+        `vault ${id}`,
+        () => client.cbr<{ vault: WireVault }>("GET", path),
+        ({ vault }) => vault.billing.status,
+      );
       output.answer({ deleted: id }, () => `deleted ${id}`);
     }),
   );

@@ -12,7 +12,10 @@ export function volumeExport(parent: Command): void {
       withTools(command, async ({ client, output, bars }) => {
         if (options.force !== true && existsSync(file)) throw new CommandError(`${file} exists already; --force overwrites it`);
         const { sizeBytes, writtenBytes } = await exportVolume(client, id, file, bars.add(`export ${id}`));
-        output.answer({ volume_id: id, file, size_bytes: sizeBytes, written_bytes: writtenBytes }, () => `${file}: ${formatBytes(sizeBytes)}, of it ${formatBytes(writtenBytes)} data`);
+        output.answer(
+          { volume_id: id, file, size_bytes: sizeBytes, written_bytes: writtenBytes },
+          () => `${file}: ${formatBytes(sizeBytes)}, of it ${formatBytes(writtenBytes)} data`,
+        );
       }),
     );
 }

@@ -15,7 +15,9 @@ export function volumeImport(parent: Command): void {
           const name = options.name ?? basename(file);
           const { volume, sentBytes } = await importVolume(client, image, name, bars.add(`import ${name}`));
           output.answer({ volume, image: { format: image.format, size_bytes: image.sizeBytes, sent_bytes: sentBytes } }, () =>
-            [`volume ${volume.id}`, `${volume.size} GiB from ${formatBytes(image.sizeBytes)} ${image.format}, ${formatBytes(sentBytes)} sent`].join("\n"),
+            [`volume ${volume.id}`, `${volume.size} GiB from ${formatBytes(image.sizeBytes)} ${image.format}, ${formatBytes(sentBytes)} sent`].join(
+              "\n",
+            ),
           );
         } finally {
           image.dispose();
