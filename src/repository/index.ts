@@ -153,10 +153,15 @@ export class ChunkIndex {
     });
   }
 
+  /** Whether the packs of a page are remembered. */
+  hasPagePacks(tenant: string, pageId: Uint8Array): boolean {
+    const no = this.#tenantNo(tenant);
+    return no !== undefined && this.#pagePacks.get(no, pageId) !== undefined;
+  }
+
   /** Pages whose packs are not remembered (never told, or forgotten because a pack was dropped or the index rebuilt). Holes are none. */
   pagesWithoutPacks(tenant: string, pageIds: readonly Uint8Array[]): Uint8Array[] {
-    const no = this.#tenantNo(tenant);
-    return pageIds.filter((pageId) => !isHoleId(pageId) && (no === undefined || this.#pagePacks.get(no, pageId) === undefined));
+    return pageIds.filter((pageId) => !isHoleId(pageId) && !this.hasPagePacks(tenant, pageId));
   }
 
   /** Distinct packs that the pages refer to. `missingChunk` when the packs of a page are not remembered: see {@link ChunkIndex.pagesWithoutPacks}. */

@@ -29,6 +29,9 @@ const codes: Record<string, StorageErrorCode> = {
   ENAMETOOLONG: "badKey",
 };
 
+/** What unlink and open say where there is no object: nothing, a folder, or an object above it. */
+const absent = new Set(["ENOENT", "ENOTDIR", "EISDIR"]);
+
 const errnoOf = (error: unknown): string => (error as NodeJS.ErrnoException | undefined)?.code ?? "";
 
 function storageError(key: string, doing: string, error: unknown): StorageError {
@@ -188,10 +191,14 @@ export class LocalStore implements ObjectStore, LocalFiles {
   async delete(key: string): Promise<void> {
     const path = this.pathOf(key);
     try {
-      await unlink(path);
-      await syncFolder(dirname(path));
+      await unlink(path).catch((error: unknown) => {
+        if (!absent.has(errnoOf(error))) throw error;
+      });
+      // Also when it was not there: whoever removed the name may not have come as far as this.
+      await syncFolder(dirname(path)).catch((error: unknown) => {
+        if (!absent.has(errnoOf(error))) throw error;
+      });
     } catch (error) {
-      if (errnoOf(error) === "ENOENT" || errnoOf(error) === "ENOTDIR") return;
       throw storageError(key, "deleting", error);
     }
   }
