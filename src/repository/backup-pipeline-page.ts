@@ -1,0 +1,51 @@
+import { flatPageBytes, pageChunks } from "./page.ts";
+
+/** One page of the manifest while its chunks are read. Chunks are numbered from the start of the disk. */
+export class PageState {
+  readonly index: number;
+  readonly ids = new Uint8Array(flatPageBytes);
+  /** Data packs that hold the page's chunks, by hex id. */
+  readonly packs = new Map<string, Uint8Array>();
+  /** Chunks equal to the parent's, whose packs are not known yet. */
+  readonly unlocated: number[] = [];
+  /** Answers that the page waits for. */
+  pending = 0;
+  /** All its segments have been sent. */
+  scheduled = false;
+  finished = false;
+  readonly #parent: Uint8Array | undefined;
+
+  /** `parent`: the flat page at this place in the base; undefined where it has none, or only holes. */
+  constructor(index: number, parent: Uint8Array | undefined) {
+    this.index = index;
+    this.#parent = parent;
+  }
+
+  get isUnchanged(): boolean {
+    return this.#parent !== undefined && Buffer.compare(this.ids, this.#parent) === 0;
+  }
+
+  set(chunk: number, id: Uint8Array): void {
+    this.ids.set(id, this.#at(chunk));
+  }
+
+  clear(chunk: number): void {
+    this.ids.fill(0, this.#at(chunk), this.#at(chunk) + 32);
+  }
+
+  idOf(chunk: number): Uint8Array {
+    return this.ids.subarray(this.#at(chunk), this.#at(chunk) + 32);
+  }
+
+  /** The base's ids at these places, 32 bytes each. */
+  parentIdsOf(chunks: Float64Array): Uint8Array | undefined {
+    if (this.#parent === undefined) return undefined;
+    const ids = new Uint8Array(chunks.length * 32);
+    for (const [n, chunk] of chunks.entries()) ids.set(this.#parent.subarray(this.#at(chunk), this.#at(chunk) + 32), n * 32);
+    return ids;
+  }
+
+  #at(chunk: number): number {
+    return (chunk - this.index * pageChunks) * 32;
+  }
+}

@@ -1,0 +1,212 @@
+import { availableParallelism } from "node:os";
+import type { Random } from "#platform/random.ts";
+import { LocalStore } from "#storage/local.ts";
+import type { LocalFiles, ObjectStore } from "#storage/store.ts";
+import { BackupRun } from "./backup-pipeline.ts";
+import { Claims } from "./backup-pipeline-claims.ts";
+import { asEngineError, throwIfCancelled } from "./engine-errors.ts";
+import { Gate } from "./engine-gate.ts";
+import { RepositoryReader } from "./engine-reader.ts";
+import { RepositoryError } from "./engine-types.ts";
+import type {
+  BackupOutcome,
+  BackupRequest,
+  Engine,
+  EngineOptions,
+  RestoreOutcome,
+  RestoreRequest,
+  RootDescription,
+  TaskControl,
+} from "./engine-types.ts";
+import { ChunkIndex } from "./index.ts";
+import type { Reconciled } from "./index-reconcile.ts";
+import type { TenantKeys } from "./keys.ts";
+import { LanePool } from "./lane-pool.ts";
+import { rootPrefix } from "./layout.ts";
+import { loadOrCreateTenantKeys, loadTenantKeys, openOrCreateRepository } from "./repository-record.ts";
+import { RestoreRun } from "./restore-pipeline.ts";
+
+/** Backups and restores at work at once; more wait in turn. Bounds the engine's memory. */
+const RUNS_AT_ONCE = 4;
+const READ_RANGE_BYTES = 8 * 1024 * 1024;
+
+/** The engine itself, as it lives in its own thread. */
+export class EngineCore implements Engine {
+  readonly repositoryId: string;
+  readonly store: Engine["store"];
+  readonly reconciled: Reconciled;
+  readonly #store: ObjectStore & Partial<LocalFiles>;
+  readonly #index: ChunkIndex;
+  readonly #lanes: LanePool;
+  readonly #claims = new Claims();
+  readonly #reader: RepositoryReader;
+  readonly #masterKey: Uint8Array;
+  readonly #random: Random;
+  readonly #keys = new Map<string, TenantKeys>();
+  readonly #gate = new Gate();
+  readonly #stopping = new AbortController();
+  #running = 0;
+
+  private constructor(
+    parts: { store: ObjectStore & Partial<LocalFiles>; index: ChunkIndex; masterKey: Uint8Array; random: Random; laneCount: number },
+    repositoryId: string,
+    reconciled: Reconciled,
+  ) {
+    this.repositoryId = repositoryId;
+    this.reconciled = reconciled;
+    this.store = { kind: parts.store.kind, location: parts.store.location };
+    this.#store = parts.store;
+    this.#index = parts.index;
+    this.#masterKey = parts.masterKey;
+    this.#random = parts.random;
+    this.#reader = new RepositoryReader(parts.store, parts.index);
+    this.#lanes = new LanePool(parts.laneCount);
+  }
+
+  /** Opens or creates the repository, and makes its index agree with the store. */
+  static async open(options: EngineOptions, random: Random): Promise<EngineCore> {
+    try {
+      return await EngineCore.over(await LocalStore.open(options.storePath), options, random);
+    } catch (error) {
+      throw asEngineError(error);
+    }
+  }
+
+  /** As {@link EngineCore.open}, over a given store. */
+  static async over(
+    store: ObjectStore & Partial<LocalFiles>,
+    { indexPath, masterKey, laneCount }: Omit<EngineOptions, "storePath">,
+    random: Random,
+  ): Promise<EngineCore> {
+    const { repositoryId } = await openOrCreateRepository(store, masterKey, random);
+    const index = ChunkIndex.open(indexPath, repositoryId);
+    try {
+      const reconciled = await index.reconcile(store);
+      const parts = { store, index, masterKey, random, laneCount: Math.max(1, laneCount ?? availableParallelism()) };
+      return new EngineCore(parts, repositoryId, reconciled);
+    } catch (error) {
+      index.close();
+      throw error;
+    }
+  }
+
+  backup(request: BackupRequest, control: TaskControl): Promise<BackupOutcome> {
+    return this.#inTurn(control, async (inTurn) => {
+      checkBackup(request);
+      const keys = await this.#keysOf(request.tenant, true);
+      return await new BackupRun(this.#context, request, keys, inTurn).run();
+    });
+  }
+
+  restore(request: RestoreRequest, control: TaskControl): Promise<RestoreOutcome> {
+    return this.#inTurn(control, async (inTurn) => {
+      check(Number.isSafeInteger(request.sizeBytes) && request.sizeBytes >= 0, `sizeBytes ${request.sizeBytes} is not a size in bytes`);
+      check(request.target.kind === "file", `target.kind ${request.target.kind} is not a kind of target`);
+      const keys = await this.#keysOf(request.tenant, false);
+      if (keys === undefined)
+        throw new RepositoryError("missingRoot", `backup ${request.backupId} has no root object: tenant ${request.tenant} has nothing`);
+      return await new RestoreRun(this.#context, request, keys, inTurn).run();
+    });
+  }
+
+  async readRange({ tenant, backupId, offset, length }: { tenant: string; backupId: string; offset: number; length: number }): Promise<Uint8Array> {
+    return await engineErrors(async () => {
+      check(Number.isSafeInteger(offset) && offset >= 0, `offset ${offset} is not an offset in bytes`);
+      check(Number.isSafeInteger(length) && length >= 0 && length <= READ_RANGE_BYTES, `length ${length} is not between 0 and ${READ_RANGE_BYTES}`);
+      const keys = await this.#keysOf(tenant, false);
+      const root = keys && (await this.#reader.root(tenant, keys, backupId));
+      if (!keys || !root) throw new RepositoryError("missingRoot", `backup ${backupId} has no root object`);
+      check(offset + length <= root.sizeBytes, `offset ${offset} and length ${length} leave the ${root.sizeBytes} bytes of backup ${backupId}`);
+      return await this.#reader.range(tenant, keys, root, offset, length);
+    });
+  }
+
+  deleteRoot(tenant: string, backupId: string): Promise<void> {
+    return engineErrors(() => this.#reader.deleteRoot(tenant, backupId));
+  }
+
+  readRoot(tenant: string, backupId: string): Promise<RootDescription | undefined> {
+    return engineErrors(async () => {
+      const keys = await this.#keysOf(tenant, false);
+      const root = keys && (await this.#reader.root(tenant, keys, backupId));
+      if (!root) return undefined;
+      const { pageIds: _, ...description } = root;
+      return description;
+    });
+  }
+
+  listRoots(tenant: string): Promise<string[]> {
+    return engineErrors(async () => {
+      const prefix = rootPrefix(tenant);
+      const ids: string[] = [];
+      for await (const { key } of this.#store.list(prefix)) ids.push(key.slice(prefix.length));
+      return ids.sort();
+    });
+  }
+
+  /** Cancels what is running, waits for it, and lets go of everything. */
+  async close(): Promise<void> {
+    this.#stopping.abort();
+    this.#gate.notify();
+    await this.#gate.until(() => this.#running === 0);
+    await this.#lanes.close();
+    this.#index.close();
+    await this.#store.close();
+  }
+
+  async #inTurn<T>(control: TaskControl, work: (control: TaskControl) => Promise<T>): Promise<T> {
+    const signal = control.signal === undefined ? this.#stopping.signal : AbortSignal.any([control.signal, this.#stopping.signal]);
+    const wake = (): void => this.#gate.notify();
+    signal.addEventListener("abort", wake, { once: true });
+    try {
+      await this.#gate.until(() => signal.aborted || this.#running < RUNS_AT_ONCE);
+      throwIfCancelled(signal);
+      this.#running++;
+      try {
+        return await work({ ...control, signal });
+      } finally {
+        this.#running--;
+      }
+    } catch (error) {
+      throw asEngineError(error);
+    } finally {
+      signal.removeEventListener("abort", wake);
+      this.#gate.notify();
+    }
+  }
+
+  #keysOf(tenant: string, create: true): Promise<TenantKeys>;
+  #keysOf(tenant: string, create: false): Promise<TenantKeys | undefined>;
+  async #keysOf(tenant: string, create: boolean): Promise<TenantKeys | undefined> {
+    const known = this.#keys.get(tenant);
+    if (known !== undefined) return known;
+    const keys = create
+      ? await loadOrCreateTenantKeys(this.#store, this.#masterKey, tenant, this.#random)
+      : await loadTenantKeys(this.#store, this.#masterKey, tenant);
+    if (keys !== undefined) this.#keys.set(tenant, keys);
+    return keys;
+  }
+
+  get #context() {
+    return { store: this.#store, index: this.#index, lanes: this.#lanes, claims: this.#claims, reader: this.#reader, random: this.#random };
+  }
+}
+
+async function engineErrors<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw asEngineError(error);
+  }
+}
+
+function checkBackup({ source, chunkBytes, compressionLevel }: BackupRequest): void {
+  const isPowerOfTwo = Number.isInteger(Math.log2(chunkBytes));
+  check(isPowerOfTwo && chunkBytes >= 65536 && chunkBytes <= 4194304, `chunkBytes ${chunkBytes} is not a power of two from 64 KiB to 4 MiB`);
+  check(Number.isInteger(compressionLevel) && compressionLevel >= 0 && compressionLevel <= 22, `compressionLevel ${compressionLevel} is not 0 to 22`);
+  check(source.kind === "file", `source.kind ${source.kind} is not a kind of source`);
+}
+
+function check(condition: boolean, message: string): asserts condition {
+  if (!condition) throw new RepositoryError("invalidRequest", message);
+}

@@ -1,0 +1,60 @@
+import { parentPort, workerData } from "node:worker_threads";
+import { invariant } from "#platform/invariant.ts";
+import { systemRandom } from "#platform/random.ts";
+import { Moved, serve, yieldToOtherThreads } from "#platform/threads.ts";
+import type { CallControl } from "#platform/threads.ts";
+import { EngineCore } from "./engine-core.ts";
+import { RepositoryError } from "./engine-types.ts";
+import type { BackupRequest, EngineOptions, RestoreRequest, TaskControl } from "./engine-types.ts";
+
+/** Entry of the engine's thread: an {@link EngineCore} behind messages. */
+const port = parentPort;
+invariant(port, "the engine runs in a worker thread");
+yieldToOtherThreads();
+
+/** Progress is told at most this often. */
+const PROGRESS_MS = 100;
+
+let core: EngineCore | undefined;
+
+function open(): EngineCore {
+  if (core === undefined) throw new RepositoryError("engineStopped", "the engine is not open");
+  return core;
+}
+
+function taskControl({ signal, progress }: CallControl): TaskControl {
+  let toldAt = -Infinity;
+  let toldPhase: string | undefined;
+  return {
+    signal,
+    onProgress(value) {
+      const now = performance.now();
+      if (value.phase === toldPhase && now - toldAt < PROGRESS_MS) return;
+      toldAt = now;
+      toldPhase = value.phase;
+      progress(value);
+    },
+  };
+}
+
+serve(port, {
+  async open() {
+    core = await EngineCore.open(workerData as EngineOptions, systemRandom);
+    return { repositoryId: core.repositoryId, store: core.store };
+  },
+  backup: (request: BackupRequest, control) => open().backup(request, taskControl(control)),
+  restore: (request: RestoreRequest, control) => open().restore(request, taskControl(control)),
+  async readRange(request: Parameters<EngineCore["readRange"]>[0]) {
+    const bytes = await open().readRange(request);
+    return new Moved(bytes, [bytes.buffer as ArrayBuffer]);
+  },
+  deleteRoot: ([tenant, backupId]: [string, string]) => open().deleteRoot(tenant, backupId),
+  readRoot: ([tenant, backupId]: [string, string]) => open().readRoot(tenant, backupId),
+  listRoots: (tenant: string) => open().listRoots(tenant),
+  async close() {
+    const closing = core;
+    core = undefined;
+    await closing?.close();
+    setImmediate(() => port.close());
+  },
+});

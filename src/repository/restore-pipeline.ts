@@ -1,0 +1,219 @@
+import { StorageError } from "#storage/store.ts";
+import type { LocalFiles, ObjectStore } from "#storage/store.ts";
+import { openFileTarget } from "#sources/file.ts";
+import type { FileTarget } from "#sources/file.ts";
+import { asEngineError, throwIfCancelled } from "./engine-errors.ts";
+import { Gate } from "./engine-gate.ts";
+import type { RepositoryReader } from "./engine-reader.ts";
+import { RepositoryError } from "./engine-types.ts";
+import type { RestoreOutcome, RestoreRequest, TaskControl } from "./engine-types.ts";
+import type { ChunkIndex, Location } from "./index.ts";
+import type { TenantKeys } from "./keys.ts";
+import type { FromLane, PackRange, RangeRecord } from "./lane-messages.ts";
+import type { LanePool } from "./lane-pool.ts";
+import { locate } from "./lane.ts";
+import { hexOf, packObjectKey } from "./layout.ts";
+import { pageChunks } from "./page.ts";
+import type { Root } from "./root.ts";
+
+export interface RestoreContext {
+  store: ObjectStore & Partial<LocalFiles>;
+  index: ChunkIndex;
+  lanes: LanePool;
+  reader: RepositoryReader;
+}
+
+/** Pages planned together: what they want from one pack is read together. */
+const PAGES_PER_PLAN = 16;
+const RANGE_BYTES = 4 * 1024 * 1024;
+/** Unwanted bytes between two records that are read along rather than skipped. */
+const GAP_BYTES = 128 * 1024;
+const RANGES_PER_LANE = 3;
+
+/** One restore, as the engine's thread runs it: plans which ranges of which packs go where; the lanes do the rest. */
+export class RestoreRun {
+  readonly #context: RestoreContext;
+  readonly #request: RestoreRequest;
+  readonly #keys: TenantKeys;
+  readonly #control: TaskControl;
+  readonly #gate = new Gate();
+  readonly #lanes: { ranges: number }[];
+  #run = 0;
+  #lastJob = 0;
+  #writtenBytes = 0;
+  #failure: Error | undefined;
+
+  constructor(context: RestoreContext, request: RestoreRequest, keys: TenantKeys, control: TaskControl) {
+    this.#context = context;
+    this.#request = request;
+    this.#keys = keys;
+    this.#control = control;
+    this.#lanes = Array.from({ length: context.lanes.count }, () => ({ ranges: 0 }));
+  }
+
+  /** @throws RepositoryError; what the target then holds is not promised */
+  async run(): Promise<RestoreOutcome> {
+    const started = performance.now();
+    const { lanes, reader } = this.#context;
+    const { tenant, backupId, sizeBytes, target: where } = this.#request;
+    const { signal } = this.#control;
+    const onAbort = (): void => this.#fail(new RepositoryError("cancelled", `the restore of backup ${backupId} was cancelled`));
+    this.#run = lanes.open({ onMessage: (lane, message) => this.#receive(lane, message), onLaneLost: (error) => this.#fail(error) });
+    signal?.addEventListener("abort", onAbort, { once: true });
+    let target: FileTarget | undefined;
+    try {
+      throwIfCancelled(signal);
+      const root = await reader.root(tenant, this.#keys, backupId);
+      if (root === undefined) throw new RepositoryError("missingRoot", `backup ${backupId} has no root object`);
+      if (sizeBytes < root.sizeBytes)
+        throw new RepositoryError("invalidRequest", `sizeBytes ${sizeBytes} is less than the ${root.sizeBytes} bytes of backup ${backupId}`);
+      target = openFileTarget(where.path, sizeBytes);
+      lanes.postAll({ kind: "openRestore", run: this.#run, backupId, tenant, keys: this.#keys, chunkBytes: root.chunkBytes, path: where.path });
+      await this.#restoreAll(root);
+      await this.#until(() => this.#lanes.every(({ ranges }) => ranges === 0));
+      await target.finish();
+      this.#throwIfFailed();
+      return { sizeBytes, writtenBytes: this.#writtenBytes, durationMs: Math.round(performance.now() - started) };
+    } catch (error) {
+      throw asEngineError(error, "target");
+    } finally {
+      signal?.removeEventListener("abort", onAbort);
+      target?.close();
+      lanes.end(this.#run);
+    }
+  }
+
+  async #restoreAll(root: Root): Promise<void> {
+    const pageCount = root.pageIds.length / 32;
+    for (let first = 0; first < pageCount; first += PAGES_PER_PLAN) {
+      const wanted = new Map<string, { id: Uint8Array; chunks: number[] }>();
+      for (let page = first; page < Math.min(pageCount, first + PAGES_PER_PLAN); page++) await this.#collect(root, page, wanted);
+      for (const range of this.#plan(root, [...wanted.values()])) await this.#send(root, range);
+    }
+  }
+
+  async #collect(root: Root, page: number, wanted: Map<string, { id: Uint8Array; chunks: number[] }>): Promise<void> {
+    let flat: Uint8Array | undefined;
+    try {
+      flat = await this.#context.reader.pageOf(this.#request.tenant, this.#keys, root.pageIds, page);
+    } catch (error) {
+      const start = page * pageChunks * root.chunkBytes;
+      throw locate(error, root.backupId, start, Math.min(pageChunks * root.chunkBytes, root.sizeBytes - start));
+    }
+    if (flat === undefined) return;
+    const ids = Buffer.from(flat.buffer, flat.byteOffset, flat.length);
+    for (let at = 0; at < pageChunks; at++) {
+      const id = ids.subarray(at * 32, at * 32 + 32);
+      const key = id.toString("latin1");
+      if (key === NO_ID) continue;
+      const chunk = page * pageChunks + at;
+      const known = wanted.get(key);
+      if (known === undefined) wanted.set(key, { id, chunks: [chunk] });
+      else known.chunks.push(chunk);
+    }
+  }
+
+  /** Ranges of packs that hold what is wanted: packs in the order of the disk, records in the order of the pack. */
+  *#plan(root: Root, wanted: { id: Uint8Array; chunks: number[] }[]): Generator<PackRange> {
+    const { tenant, backupId } = this.#request;
+    const { chunkBytes, sizeBytes } = root;
+    const places = this.#context.index.lookup(
+      tenant,
+      wanted.map(({ id }) => id),
+    );
+    const packs = new Map<string, { packId: Uint8Array; records: RangeRecord[] }>();
+    for (const [at, { id, chunks }] of wanted.entries()) {
+      const start = chunks[0]! * chunkBytes;
+      const plainLength = Math.min(chunkBytes, sizeBytes - start);
+      const place = this.#checked(places[at], id, start, plainLength);
+      if (chunks.some((chunk) => Math.min(chunkBytes, sizeBytes - chunk * chunkBytes) !== plainLength))
+        throw locate(new RepositoryError("corruptPage", "one chunk is listed for places of different length"), backupId, start, plainLength);
+      const key = hexOf(place.packId);
+      let pack = packs.get(key);
+      if (pack === undefined) packs.set(key, (pack = { packId: place.packId, records: [] }));
+      const { slot, offset, length } = place;
+      pack.records.push({ slot, offset, length, plainLength, id, targets: chunks.map((chunk) => chunk * chunkBytes) });
+    }
+    for (const { packId, records } of packs.values()) {
+      records.sort((a, b) => a.offset - b.offset);
+      const key = packObjectKey(tenant, packId);
+      const from = this.#context.store.pathOf === undefined ? { bytes: NO_BYTES } : { path: this.#context.store.pathOf(key) };
+      let range: PackRange | undefined;
+      for (const record of records) {
+        const end = record.offset + record.length;
+        if (range !== undefined && (record.offset > range.offset + range.length + GAP_BYTES || end > range.offset + RANGE_BYTES)) {
+          yield range;
+          range = undefined;
+        }
+        range ??= { packId, from, offset: record.offset, length: 0, records: [] };
+        range.records.push(record);
+        range.length = end - range.offset;
+      }
+      if (range !== undefined) yield range;
+    }
+  }
+
+  #checked(place: Location | undefined, id: Uint8Array, start: number, plainLength: number): Location {
+    if (place?.plainLength === plainLength && place.kind === "data") return place;
+    const error =
+      place === undefined
+        ? new RepositoryError("missingChunk", `chunk ${hexOf(id)} is in no pack`)
+        : new RepositoryError("corruptChunk", `chunk ${hexOf(id)} is in pack ${hexOf(place.packId)} with ${place.plainLength} bytes`);
+    throw locate(error, this.#request.backupId, start, plainLength);
+  }
+
+  async #send(root: Root, range: PackRange): Promise<void> {
+    let free = -1;
+    await this.#until(() => {
+      free = -1;
+      for (const [lane, { ranges }] of this.#lanes.entries()) {
+        if (ranges < RANGES_PER_LANE && (free < 0 || ranges < this.#lanes[free]!.ranges)) free = lane;
+      }
+      return free >= 0;
+    });
+    this.#lanes[free]!.ranges++;
+    const transfer: ArrayBuffer[] = [];
+    if ("bytes" in range.from) {
+      const bytes = await this.#fetch(root, range);
+      range.from = { bytes };
+      if (bytes.byteLength === bytes.buffer.byteLength) transfer.push(bytes.buffer as ArrayBuffer);
+    }
+    this.#context.lanes.post(free, { kind: "restore", run: this.#run, job: ++this.#lastJob, range }, transfer);
+    this.#control.onProgress?.({ phase: "copying", bytesDone: this.#writtenBytes, bytesTotal: root.statistics.dataBytes });
+  }
+
+  async #fetch(root: Root, { packId, offset, length, records }: PackRange): Promise<Uint8Array> {
+    try {
+      return await this.#context.store.get(packObjectKey(this.#request.tenant, packId), { offset, length });
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+      const code = error.code === "notFound" ? "missingChunk" : error.code === "badRange" ? "corruptPack" : "storeUnavailable";
+      throw locate(new RepositoryError(code, error.message, error), root.backupId, records[0]!.targets[0]!, records[0]!.plainLength);
+    }
+  }
+
+  #receive(lane: number, message: FromLane): void {
+    if (message.kind === "failed") this.#fail(asEngineError(message.error, "target"));
+    if (message.kind !== "restored") return;
+    this.#lanes[lane]!.ranges--;
+    this.#writtenBytes += message.writtenBytes;
+    this.#gate.notify();
+  }
+
+  async #until(condition: () => boolean): Promise<void> {
+    await this.#gate.until(() => this.#failure !== undefined || condition());
+    this.#throwIfFailed();
+  }
+
+  #throwIfFailed(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  #fail(error: Error): void {
+    this.#failure ??= error;
+    this.#gate.notify();
+  }
+}
+
+const NO_ID = "\0".repeat(32);
+const NO_BYTES = new Uint8Array(0);
