@@ -1,3 +1,4 @@
+import type { FastifyInstance } from "fastify";
 import { backupRoutes as cbrBackupRoutes } from "./cbr/backups.ts";
 import { checkpointRoutes } from "./cbr/checkpoints.ts";
 import { taskRoutes as cbrTaskRoutes } from "./cbr/tasks.ts";
@@ -10,6 +11,7 @@ import { snapshotRoutes } from "./cinder/snapshots.ts";
 import { volumeActionRoutes } from "./cinder/volume-actions.ts";
 import { versionRoutes } from "./cinder/versions.ts";
 import { volumeRoutes } from "./cinder/volumes.ts";
+import { registerRoutes } from "./http/routes.ts";
 import type { DialectName, Route } from "./http/route.ts";
 import { dataRoutes } from "./opencbr/data.ts";
 import { resourceRoutes } from "./opencbr/resources.ts";
@@ -36,4 +38,9 @@ export function dialects(options: BlockStorageOptions): Dialect[] {
     { name: "vbs", prefixes: ["/volume/v2/:project_id", "/v2/:project_id"], routes: blockStorageRoutes("v2", options) },
     { name: "opencbr", prefixes: ["/opencbr/v1/:project_id"], routes: [...resourceRoutes, ...dataRoutes, ...taskRoutes] },
   ];
+}
+
+/** Serves every dialect beside identity. */
+export function registerDialects(app: FastifyInstance, options: BlockStorageOptions): void {
+  for (const { name, prefixes, routes } of dialects(options)) registerRoutes(app, name, prefixes, routes);
 }

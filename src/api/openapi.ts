@@ -1,22 +1,16 @@
 import type { TSchema } from "@sinclair/typebox";
+import type { FastifyInstance } from "fastify";
+import { listRoutes } from "./http/routes.ts";
+import type { RegisteredRoute } from "./http/runtime.ts";
 
 /** What the description of the API needs to know of a route. */
-export interface DescribedRoute {
-  dialect: string;
-  method: string;
-  /** The whole path, with parameters as `:name`. */
-  path: string;
-  operation: string;
-  action: string | null;
-  successStatus: number;
-  schema?: { params?: TSchema | undefined; querystring?: TSchema | undefined; body?: TSchema | undefined; response?: TSchema | undefined } | undefined;
-}
+export type DescribedRoute = Pick<RegisteredRoute, "dialect" | "path" | "route">;
 
 const pathParameter = /:([A-Za-z_][A-Za-z0-9_]*)/g;
 
-function parametersOf(route: DescribedRoute): object[] {
-  const inPath = [...route.path.matchAll(pathParameter)].map(([, name]) => ({ name, in: "path", required: true, schema: { type: "string" } }));
-  const query = (route.schema?.querystring?.["properties"] ?? {}) as Record<string, TSchema>;
+function parametersOf({ path, route }: DescribedRoute): object[] {
+  const inPath = [...path.matchAll(pathParameter)].map(([, name]) => ({ name, in: "path", required: true, schema: { type: "string" } }));
+  const query = (route.schema.querystring?.["properties"] ?? {}) as Record<string, TSchema>;
   return [...inPath, ...Object.entries(query).map(([name, schema]) => ({ name, in: "query", required: false, schema }))];
 }
 
@@ -24,22 +18,22 @@ function parametersOf(route: DescribedRoute): object[] {
 export function openapiDocument(routes: readonly DescribedRoute[], info: { version: string; url: string }): object {
   const paths: Record<string, Record<string, object>> = {};
   const seen = new Map<string, number>();
-  for (const route of routes) {
-    const path = route.path.replaceAll(pathParameter, "{$1}");
+  for (const described of routes) {
+    const { dialect, route } = described;
+    const path = described.path.replaceAll(pathParameter, "{$1}");
     const turn = (seen.get(route.operation) ?? 0) + 1;
     seen.set(route.operation, turn);
-    const body = route.schema?.body;
-    const response = route.schema?.response;
+    const { body, response } = route.schema;
     (paths[path] ??= {})[route.method.toLowerCase()] = {
       operationId: turn === 1 ? route.operation : `${route.operation}_${turn}`,
-      tags: [route.dialect],
-      parameters: parametersOf(route),
+      tags: [dialect],
+      parameters: parametersOf(described),
       ...(body === undefined ? {} : { requestBody: { required: true, content: { "application/json": { schema: body } } } }),
       responses: {
         [route.successStatus]: { description: "Success", ...(response === undefined ? {} : { content: { "application/json": { schema: response } } }) },
         default: { description: "An error, in the shape of the dialect" },
       },
-      ...(route.action === null ? { security: [] } : { "x-opencbr-action": route.action }),
+      ...(route.access === "public" ? { security: [] } : { "x-opencbr-action": route.action }),
     };
   }
   return {
@@ -55,4 +49,12 @@ export function openapiDocument(routes: readonly DescribedRoute[], info: { versi
     },
     paths,
   };
+}
+
+/** Serves the description of everything that the listener serves, without a token. */
+export function serveOpenapi(app: FastifyInstance, version: string): void {
+  app.get("/openapi.json", async (request, reply) => {
+    const text = JSON.stringify(openapiDocument(listRoutes(app), { version, url: app.api.baseUrlOf(request) }));
+    return reply.header("content-type", "application/json; charset=utf-8").send(text);
+  });
 }

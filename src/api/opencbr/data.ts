@@ -1,11 +1,12 @@
+import type { Caller } from "#model/caller.ts";
 import { DomainError } from "#model/errors.ts";
 import { isUuid } from "#model/ids.ts";
 import { naiveUtcOrNull } from "#model/timestamps.ts";
 import { readBackupRange } from "#services/backups/readBackupRange.ts";
 import { showBackup } from "#services/backups/showBackup.ts";
+import type { Context } from "#services/context.ts";
 import { listVolumeExtents } from "#services/volumes/listVolumeExtents.ts";
 import { readVolumeRange } from "#services/volumes/readVolumeRange.ts";
-import { showVolume } from "#services/volumes/showVolume.ts";
 import { writeVolumeRange } from "#services/volumes/writeVolumeRange.ts";
 import { backupIdOf } from "../cbr/backups.ts";
 import { paramsSchema } from "../cbr/schemas.ts";
@@ -14,7 +15,6 @@ import { maxReadBytes, maxWriteBytes, readContentRange, readRange } from "./rang
 
 const volumeParams = paramsSchema("project_id", "volume_id");
 const backupParams = paramsSchema("project_id", "backup_id");
-const gib = 2 ** 30;
 
 function volumeIdOf(params: Readonly<Record<string, string>>): string {
   const id = params["volume_id"] ?? "";
@@ -24,29 +24,40 @@ function volumeIdOf(params: Readonly<Record<string, string>>): string {
 
 const binary = { "content-type": "application/octet-stream", "accept-ranges": "bytes" };
 
-/**
- * Answers a read of a disk's bytes. At most 8 MiB come back at a time: a longer range, or a request without one, is answered with its beginning
- * as 206 and its true `Content-Range`, and the client asks on. Only a disk that is short enough comes whole, as 200.
- */
-async function answerRead(request: Request<unknown>, sizeBytes: number, read: (offset: number, length: number) => Promise<Uint8Array>): Promise<Answer> {
-  const range = readRange(header(request, "range"), sizeBytes);
-  if (range === undefined && sizeBytes <= maxReadBytes) return { status: 200, headers: binary, body: Buffer.from(sizeBytes === 0 ? [] : await read(0, sizeBytes)) };
-  const { offset, length } = range ?? { offset: 0, length: sizeBytes };
-  const bytes = await read(offset, Math.min(length, maxReadBytes));
-  return { status: 206, headers: { ...binary, "content-range": `bytes ${offset}-${offset + bytes.length - 1}/${sizeBytes}` }, body: Buffer.from(bytes) };
-}
+/** Reads a range; at or after the end it gives no bytes, and always the true size. */
+type Reader = (offset: number, length: number) => Promise<{ bytes: Uint8Array; sizeBytes: number }>;
 
 function header(request: Request<unknown>, name: string): string | undefined {
   const value = request.headers[name];
   return Array.isArray(value) ? value.join(", ") : value;
 }
 
-const headAnswer = (sizeBytes: number): Answer => ({ status: 200, headers: { ...binary, "content-length": String(sizeBytes) } });
+/**
+ * Answers a read of a disk's bytes. At most 8 MiB come back at a time: a longer range, or a request without one, is answered with its beginning
+ * as 206 and its true `Content-Range`, and the client asks on. Only a disk that is short enough comes whole, as 200.
+ */
+async function answerRead(request: Request<unknown>, read: Reader): Promise<Answer> {
+  const { sizeBytes } = await read(0, 0);
+  const range = readRange(header(request, "range"), sizeBytes);
+  if (range === undefined && sizeBytes <= maxReadBytes) return { status: 200, headers: binary, body: (await read(0, sizeBytes)).bytes };
+  const { offset, length } = range ?? { offset: 0, length: sizeBytes };
+  const { bytes } = await read(offset, Math.min(length, maxReadBytes));
+  return { status: 206, headers: { ...binary, "content-range": `bytes ${offset}-${offset + bytes.length - 1}/${sizeBytes}` }, body: bytes };
+}
 
-/** The size of a disk backup's image in bytes; a server backup has no bytes of its own. */
-function imageBytes(backup: { resourceType: string; resourceSizeGib: number; id: string }): number {
-  if (backup.resourceType === "OS::Nova::Server") throw new DomainError("invalidRequest", `backup ${backup.id} is of a server: read the backups of its disks`, { field: "backup_id" });
-  return backup.resourceSizeGib * gib;
+async function answerHead(read: Reader): Promise<Answer> {
+  const { sizeBytes } = await read(0, 0);
+  return { status: 200, headers: { ...binary, "content-length": String(sizeBytes) } };
+}
+
+function volumeReader(request: Request<unknown>, caller: Caller, context: Context): Reader {
+  const volumeId = volumeIdOf(request.params);
+  return (offset, length) => readVolumeRange(context, caller, { volumeId, offset, length });
+}
+
+function backupReader(request: Request<unknown>, caller: Caller, context: Context): Reader {
+  const backupId = backupIdOf(request.params);
+  return (offset, length) => readBackupRange(context, caller, { backupId, offset, length });
 }
 
 /** Bytes of disks and of backups over HTTP ranges; what a run measured. */
@@ -58,11 +69,7 @@ export const dataRoutes = [
     action: "opencbr:volumes:get",
     successStatus: 206,
     schema: { params: volumeParams },
-    async handler(request, caller, context) {
-      const volumeId = volumeIdOf(request.params);
-      const { sizeGib } = await showVolume(context, caller, { volumeId });
-      return answerRead(request, sizeGib * gib, async (offset, length) => (await readVolumeRange(context, caller, { volumeId, offset, length })).bytes);
-    },
+    handler: (request, caller, context) => answerRead(request, volumeReader(request, caller, context)),
   }),
   defineRoute({
     method: "HEAD",
@@ -71,10 +78,7 @@ export const dataRoutes = [
     action: "opencbr:volumes:get",
     successStatus: 200,
     schema: { params: volumeParams },
-    async handler(request, caller, context) {
-      const { sizeGib } = await showVolume(context, caller, { volumeId: volumeIdOf(request.params) });
-      return headAnswer(sizeGib * gib);
-    },
+    handler: (request, caller, context) => answerHead(volumeReader(request, caller, context)),
   }),
   defineRoute({
     method: "PUT",
@@ -113,11 +117,7 @@ export const dataRoutes = [
     action: "opencbr:backups:get",
     successStatus: 206,
     schema: { params: backupParams },
-    async handler(request, caller, context) {
-      const backupId = backupIdOf(request.params);
-      const { backup } = await showBackup(context, caller, { backupId });
-      return answerRead(request, imageBytes(backup), async (offset, length) => (await readBackupRange(context, caller, { backupId, offset, length })).bytes);
-    },
+    handler: (request, caller, context) => answerRead(request, backupReader(request, caller, context)),
   }),
   defineRoute({
     method: "HEAD",
@@ -126,10 +126,7 @@ export const dataRoutes = [
     action: "opencbr:backups:get",
     successStatus: 200,
     schema: { params: backupParams },
-    async handler(request, caller, context) {
-      const { backup } = await showBackup(context, caller, { backupId: backupIdOf(request.params) });
-      return headAnswer(imageBytes(backup));
-    },
+    handler: (request, caller, context) => answerHead(backupReader(request, caller, context)),
   }),
   defineRoute({
     method: "GET",
