@@ -1,8 +1,14 @@
-import type { Context } from "../context.ts";
+import type { BackupView, Tables } from "#catalog/tables.ts";
 import type { Caller } from "#model/caller.ts";
-import type { BackupView } from "#catalog/tables.ts";
+import { DomainError } from "#model/errors.ts";
 import type { Id } from "#model/ids.ts";
-import { InvariantError } from "#platform/invariant.ts";
+import type { Snapshot, Volume } from "#model/resource.ts";
+import type { Vault } from "#model/vault.ts";
+import { isSystemDisk, refuseFullVault } from "../checkpoints/createCheckpoint.ts";
+import type { Context } from "../context.ts";
+import { diskBackup, generatedName, insertBackup, newCheckpoint, takeForBackup } from "../support/backup-rows.ts";
+import { checkLooseDescription, checkLooseName, checkMetadata } from "../support/checks.ts";
+import { findBackupView, findSnapshot, findVolume } from "../support/find.ts";
 
 export interface CreateVolumeBackupInput {
   volumeId: Id;
@@ -18,6 +24,102 @@ export interface CreateVolumeBackupInput {
   viaCloudbackups?: boolean;
 }
 
-export async function createVolumeBackup(_context: Context, _caller: Caller, _input: CreateVolumeBackupInput): Promise<BackupView> {
-  throw new InvariantError("createVolumeBackup is being written");
+/**
+ * Queues a backup of one volume, as Block Storage does: in a restore point of its own, in the project's implicit vault.
+ * @throws DomainError `volumeNotFound`, `volumeStatusForbids`, `snapshotNotFound`, `snapshotOfOtherVolume`, `snapshotStatusWrong`,
+ * `noIncrementalBase`, `vaultStatusForbidsBackup`, `vaultFull`, `invalidRequest`
+ */
+export async function createVolumeBackup(context: Context, caller: Caller, input: CreateVolumeBackupInput): Promise<BackupView> {
+  const name = input.name === undefined || input.name === null ? null : checkLooseName(input.name, "name");
+  const description = checkLooseDescription(input.description, "description");
+  const metadata = checkMetadata(input.metadata, "metadata");
+  const view = await context.catalog.transaction(async (tables) => {
+    const volume = await findVolume(tables, caller, input.volumeId);
+    const snapshot = input.snapshotId === undefined ? undefined : await usableSnapshot(tables, caller, volume, input.snapshotId);
+    const base = await tables.backups.newestBase(caller.projectId, volume.id, snapshot?.createdAt);
+    if (input.incremental === true && base === undefined) {
+      throw new DomainError("noIncrementalBase", `Volume ${volume.id} has no available backup in this project that an incremental one could build on.`, {
+        field: "incremental",
+      });
+    }
+    const vault = await implicitVault(context, tables, caller);
+    await refuseFullVault(tables, vault);
+    // A snapshot is frozen: the volume itself stays free.
+    const previousStatus = snapshot === undefined ? await take(context, tables, volume, input.force === true) : null;
+    const checkpoint = newCheckpoint(context, vault, { name: name ?? generatedName(context, vault, false), description });
+    await tables.checkpoints.insert(checkpoint);
+    const incremental = input.incremental !== false;
+    const run = { caller, vault, checkpoint, autoTrigger: false, incremental };
+    const backup = diskBackup(context, run, volume, await isSystemDisk(tables, volume.id), {
+      name,
+      metadata,
+      snapshotId: snapshot?.id ?? null,
+      viaCloudbackups: input.viaCloudbackups ?? false,
+      ...(snapshot === undefined ? {} : { resourceSizeGib: snapshot.sizeGib }),
+    });
+    const disks = [{ backupId: backup.id, volumeId: volume.id, previousStatus }];
+    await insertBackup(context, tables, run, backup, [], { disks, incremental, snapshotId: snapshot?.id ?? null });
+    return findBackupView(tables, caller, backup.id);
+  });
+  context.wake();
+  return view;
+}
+
+async function usableSnapshot(tables: Tables, caller: Caller, volume: Volume, id: Id): Promise<Snapshot> {
+  const snapshot = await findSnapshot(tables, caller, id);
+  if (snapshot.volumeId !== volume.id) {
+    throw new DomainError("snapshotOfOtherVolume", `snapshot_id: ${id} is not a snapshot of volume ${volume.id}`, { field: "snapshot_id" });
+  }
+  if (snapshot.status !== "available") {
+    throw new DomainError("snapshotStatusWrong", `snapshot_id: the snapshot is ${snapshot.status}, not available`, { field: "snapshot_id" });
+  }
+  return snapshot;
+}
+
+async function take(context: Context, tables: Tables, volume: Volume, force: boolean): Promise<"available" | "in-use"> {
+  if (volume.status === "in-use" && !force) {
+    throw new DomainError("volumeStatusForbids", `Volume ${volume.id} is in-use; its backup must be asked for with force.`);
+  }
+  const previous = await takeForBackup(tables, volume, context.clock.nowUs());
+  if (previous === "available" || previous === "in-use") return previous;
+  throw new DomainError("volumeStatusForbids", `Volume ${volume.id} is ${volume.status}; a backup needs it available or in-use.`);
+}
+
+/** The vault that holds what came in through Block Storage: made when it is first needed. */
+async function implicitVault(context: Context, tables: Tables, caller: Caller): Promise<Vault> {
+  const found = await tables.vaults.findImplicit(caller.projectId, "disk");
+  if (found !== undefined) {
+    if (found.status === "available" || found.status === "lock") return found;
+    throw new DomainError("vaultStatusForbidsBackup", `Vault ${found.id}, which holds this project's volume backups, is ${found.status}.`);
+  }
+  const vault: Vault = {
+    id: context.random.uuid(),
+    projectId: caller.projectId,
+    userId: caller.userId,
+    name: "implicit-disk",
+    description: null,
+    enterpriseProjectId: "0",
+    objectType: "disk",
+    protectType: "backup",
+    consistentLevel: "crash_consistent",
+    cloudType: "public",
+    chargingMode: "post_paid",
+    isMultiAz: false,
+    sizeGib: context.settings.implicitVaultGib,
+    status: "available",
+    autoBind: false,
+    autoExpand: false,
+    smnNotify: false,
+    threshold: 80,
+    locked: false,
+    bindRules: {},
+    tags: [],
+    availabilityZone: null,
+    backupNamePrefix: null,
+    implicit: true,
+    createdAt: context.clock.nowUs(),
+    updatedAt: null,
+  };
+  await tables.vaults.insert(vault);
+  return vault;
 }

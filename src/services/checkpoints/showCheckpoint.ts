@@ -1,9 +1,10 @@
-import type { Context } from "../context.ts";
 import type { Caller } from "#model/caller.ts";
-import type { CheckpointView } from "../views.ts";
 import type { Id } from "#model/ids.ts";
-import { InvariantError } from "#platform/invariant.ts";
+import type { Context } from "../context.ts";
+import { viewCheckpoint } from "../support/checkpoint-view.ts";
+import type { CheckpointView } from "../views.ts";
 
-export async function showCheckpoint(_context: Context, _caller: Caller, _input: { checkpointId: Id }): Promise<CheckpointView> {
-  throw new InvariantError("showCheckpoint is being written");
+/** @throws DomainError `checkpointNotFound` */
+export async function showCheckpoint(context: Context, caller: Caller, input: { checkpointId: Id }): Promise<CheckpointView> {
+  return viewCheckpoint(context.catalog, caller, input.checkpointId);
 }

@@ -1,17 +1,16 @@
-import type { Context } from "../context.ts";
 import type { Caller } from "#model/caller.ts";
+import { DomainError } from "#model/errors.ts";
+import type { Tag, Vault, VaultObjectType } from "#model/vault.ts";
+import type { Context } from "../context.ts";
+import { bindResources } from "../support/bindings.ts";
+import type { VaultResourceInput } from "../support/bindings.ts";
+import { checkDescription, checkName, checkWholeNumber, checkZone } from "../support/checks.ts";
+import { viewVault } from "../support/protection.ts";
+import { checkTags } from "../support/tags.ts";
 import type { VaultView } from "../views.ts";
-import type { Id } from "#model/ids.ts";
-import type { ResourceType } from "#model/resource.ts";
-import type { VaultObjectType, Tag } from "#model/vault.ts";
-import { InvariantError } from "#platform/invariant.ts";
 
-export interface VaultResourceInput {
-  id: Id;
-  type: ResourceType;
-  name?: string;
-  excludeVolumes?: Id[];
-}
+export type { VaultResourceInput } from "../support/bindings.ts";
+
 export interface CreateVaultInput {
   name: string;
   description?: string | null;
@@ -35,6 +34,67 @@ export interface CreateVaultInput {
   backupNamePrefix?: string | null;
 }
 
-export async function createVault(_context: Context, _caller: Caller, _input: CreateVaultInput): Promise<VaultView> {
-  throw new InvariantError("createVault is being written");
+/**
+ * A new vault, with the resources that it protects from the start.
+ * @throws DomainError `invalidRequest`, `vaultSizeInvalid`, and what {@link bindResources} throws
+ */
+export async function createVault(context: Context, caller: Caller, input: CreateVaultInput): Promise<VaultView> {
+  refuseUnsupported(input);
+  const vault = vaultRow(context, caller, input);
+  return context.catalog.transaction(async (tables) => {
+    await tables.vaults.insert(vault);
+    await bindResources(tables, caller, vault, input.resources);
+    const { allocatedGib } = await tables.vaults.usage(vault.id);
+    if (allocatedGib > vault.sizeGib) {
+      throw new DomainError("vaultSizeInvalid", `size: ${vault.sizeGib} GB is less than the ${allocatedGib} GB of the resources`, { field: "size" });
+    }
+    return viewVault(tables, vault);
+  });
+}
+
+/** What would promise something that does not happen is refused. */
+function refuseUnsupported(input: CreateVaultInput): void {
+  const refused = (field: string, says: string): DomainError => new DomainError("invalidRequest", `${field}: ${says}`, { field });
+  if (input.consistentLevel === "app_consistent") throw refused("consistent_level", "application-consistent backups are not supported");
+  if (input.chargingMode === "pre_paid") throw refused("charging_mode", "there is nothing to pay for in advance");
+  if (input.isMultiAz === true) throw refused("is_multi_az", "backups are kept in one zone");
+}
+
+function vaultRow(context: Context, caller: Caller, input: CreateVaultInput): Vault {
+  const { vaultMinGib, vaultMaxGib } = context.settings;
+  if (!Number.isSafeInteger(input.sizeGib) || input.sizeGib < vaultMinGib || input.sizeGib > vaultMaxGib) {
+    throw new DomainError("vaultSizeInvalid", `size: must be a whole number of GB from ${vaultMinGib} to ${vaultMaxGib}`, { field: "size" });
+  }
+  const prefix = input.backupNamePrefix ?? null;
+  if (prefix !== null && checkName(prefix, "backup_name_prefix").length > 32) {
+    throw new DomainError("invalidRequest", "backup_name_prefix: must be at most 32 characters long", { field: "backup_name_prefix" });
+  }
+  return {
+    id: context.random.uuid(),
+    projectId: caller.projectId,
+    userId: caller.userId,
+    name: checkName(input.name, "name"),
+    description: checkDescription(input.description, "description"),
+    enterpriseProjectId: input.enterpriseProjectId ?? "0",
+    objectType: input.objectType,
+    protectType: input.protectType,
+    consistentLevel: input.consistentLevel,
+    cloudType: input.cloudType ?? "public",
+    chargingMode: "post_paid",
+    isMultiAz: false,
+    sizeGib: input.sizeGib,
+    status: "available",
+    autoBind: input.autoBind ?? false,
+    autoExpand: input.autoExpand ?? false,
+    smnNotify: input.smnNotify ?? true,
+    threshold: checkWholeNumber(input.threshold ?? 80, "threshold", 1, 100),
+    locked: input.locked ?? false,
+    bindRules: input.bindRules?.tags === undefined ? {} : { tags: checkTags(input.bindRules.tags, "bind_rules.tags", 5) },
+    tags: checkTags(input.tags ?? [], "tags", 20),
+    availabilityZone: input.availabilityZone === undefined || input.availabilityZone === null ? null : checkZone(input.availabilityZone, "availability_zone"),
+    backupNamePrefix: prefix,
+    implicit: false,
+    createdAt: context.clock.nowUs(),
+    updatedAt: null,
+  };
 }

@@ -1,8 +1,42 @@
-import type { Context } from "../context.ts";
 import type { Caller } from "#model/caller.ts";
+import { DomainError } from "#model/errors.ts";
 import type { Id } from "#model/ids.ts";
-import { InvariantError } from "#platform/invariant.ts";
+import { providerIds } from "#model/provider.ts";
+import type { Context } from "../context.ts";
+import { doom, refuseUnlessRemovable, topLevelBackups } from "../support/doom.ts";
+import { findVault } from "../support/find.ts";
+import { newTask } from "../support/new-task.ts";
 
-export async function deleteVault(_context: Context, _caller: Caller, _input: { vaultId: Id }): Promise<{ taskId: Id }> {
-  throw new InvariantError("deleteVault is being written");
+/**
+ * Deletes a vault with every backup in it; it is `deleting` until it is gone.
+ * @throws DomainError `vaultNotFound`, `vaultNotDeletable`, `vaultStatusForbids`, `backupRunning`, `backupInUse`, `backupNotDeletable`
+ */
+export async function deleteVault(context: Context, caller: Caller, input: { vaultId: Id }): Promise<{ taskId: Id }> {
+  const taskId = await context.catalog.transaction(async (tables) => {
+    const vault = await findVault(tables, caller, input.vaultId);
+    if (vault.status !== "available" && vault.status !== "error") {
+      throw new DomainError("vaultStatusForbids", `Vault ${vault.id} is ${vault.status}; deleting needs it available.`);
+    }
+    const backups = await topLevelBackups(tables, vault.projectId, vault.id);
+    if (vault.locked && backups.length > 0) throw new DomainError("vaultNotDeletable", `Vault ${vault.id} is locked and holds backups.`);
+    const now = context.clock.nowUs();
+    for (const backup of backups) {
+      if (backup.status === "waiting_delete" || backup.status === "deleting") continue;
+      await refuseUnlessRemovable(tables, backup);
+      await doom(tables, backup, now);
+    }
+    await tables.vaults.update(vault.id, { status: "deleting", updatedAt: now });
+    const task = newTask(context, {
+      projectId: caller.projectId,
+      type: "vault_delete",
+      vaultId: vault.id,
+      vaultName: vault.name,
+      providerId: providerIds[vault.objectType],
+      requestId: caller.requestId,
+    });
+    await tables.tasks.insert(task);
+    return task.id;
+  });
+  context.wake();
+  return { taskId };
 }

@@ -1,9 +1,12 @@
-import type { Context } from "../context.ts";
+import type { Listed, Page, VaultFilter } from "#catalog/tables.ts";
 import type { Caller } from "#model/caller.ts";
+import type { Context } from "../context.ts";
+import { viewVault } from "../support/protection.ts";
 import type { VaultView } from "../views.ts";
-import type { VaultFilter, Page, Listed } from "#catalog/tables.ts";
-import { InvariantError } from "#platform/invariant.ts";
 
-export async function listVaults(_context: Context, _caller: Caller, _input: { filter: VaultFilter; page: Page }): Promise<Listed<VaultView>> {
-  throw new InvariantError("listVaults is being written");
+export async function listVaults(context: Context, caller: Caller, input: { filter: VaultFilter; page: Page }): Promise<Listed<VaultView>> {
+  const listed = await context.catalog.vaults.list(caller.projectId, input.filter, input.page);
+  const items: VaultView[] = [];
+  for (const vault of listed.items) items.push(await viewVault(context.catalog, vault));
+  return { items, count: listed.count };
 }

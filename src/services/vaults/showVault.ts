@@ -1,9 +1,11 @@
-import type { Context } from "../context.ts";
 import type { Caller } from "#model/caller.ts";
-import type { VaultView } from "../views.ts";
 import type { Id } from "#model/ids.ts";
-import { InvariantError } from "#platform/invariant.ts";
+import type { Context } from "../context.ts";
+import { findVault } from "../support/find.ts";
+import { viewVault } from "../support/protection.ts";
+import type { VaultView } from "../views.ts";
 
-export async function showVault(_context: Context, _caller: Caller, _input: { vaultId: Id }): Promise<VaultView> {
-  throw new InvariantError("showVault is being written");
+/** @throws DomainError `vaultNotFound` */
+export async function showVault(context: Context, caller: Caller, input: { vaultId: Id }): Promise<VaultView> {
+  return viewVault(context.catalog, await findVault(context.catalog, caller, input.vaultId));
 }

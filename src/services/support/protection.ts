@@ -1,0 +1,58 @@
+import type { Tables } from "#catalog/tables.ts";
+import type { Id } from "#model/ids.ts";
+import type { Resource } from "#model/resource.ts";
+import type { Task } from "#model/task.ts";
+import type { ProtectStatus, Vault, VaultResource } from "#model/vault.ts";
+import type { VaultResourceView, VaultView } from "../views.ts";
+
+/** What the open tasks of a resource say about its protection; undefined when none does. */
+function fromTasks(tasks: readonly Task[]): ProtectStatus | undefined {
+  if (tasks.some((task) => task.type === "remove_resource" || task.type === "vault_delete")) return "removing";
+  if (tasks.some((task) => task.type === "restore")) return "restoring";
+  if (tasks.some((task) => task.type === "backup")) return "protecting";
+  return undefined;
+}
+
+/** Derived, never stored: what is going on with the resource, else how its newest backup in the vault ended. */
+async function protectStatusOf(tables: Tables, vault: Vault, resourceId: Id, resource: Resource | undefined): Promise<ProtectStatus> {
+  if (vault.status === "deleting") return "removing";
+  if (resource?.type === "OS::Cinder::Volume") {
+    if (resource.status === "restoring-backup") return "restoring";
+    if (resource.status === "backing-up") return "protecting";
+  }
+  const busy = fromTasks(await tables.tasks.openTasks({ resourceId }));
+  if (busy !== undefined) return busy;
+  const newest = await tables.backups.list(vault.projectId, { vaultId: vault.id, resourceId, parentId: null }, { limit: 1, offset: 0 });
+  return newest.items[0]?.backup.status === "error" ? "error" : "available";
+}
+
+/** The resources of a vault, as it and its restore points show them. `fallback` names what is no longer there. */
+export async function viewResources(
+  tables: Tables,
+  vault: Vault,
+  bound: readonly VaultResource[],
+  fallback?: (resourceId: string) => { name: string; sizeGib: number } | undefined,
+): Promise<VaultResourceView[]> {
+  const figures = new Map((await tables.vaults.figuresOf(vault.id)).map((each) => [each.resourceId, each]));
+  const views: VaultResourceView[] = [];
+  for (const { resourceId, type, excludeVolumes } of bound) {
+    const resource = await tables.resources.get(vault.projectId, resourceId);
+    const known = resource ?? fallback?.(resourceId);
+    views.push({
+      id: resourceId,
+      type,
+      name: known?.name ?? "",
+      sizeGib: known?.sizeGib ?? 0,
+      protectStatus: await protectStatusOf(tables, vault, resourceId, resource),
+      backupSizeBytes: figures.get(resourceId)?.storedBytes ?? 0,
+      backupCount: figures.get(resourceId)?.backupCount ?? 0,
+      excludeVolumes,
+    });
+  }
+  return views;
+}
+
+export async function viewVault(tables: Tables, vault: Vault): Promise<VaultView> {
+  const [usage, bound] = [await tables.vaults.usage(vault.id), await tables.vaults.resourcesOf(vault.id)];
+  return { vault, usage, resources: await viewResources(tables, vault, bound) };
+}
