@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { describe, it, type TestContext } from "node:test";
+import { missingPlatformPackages, type Lock } from "../tools/complete-lock.ts";
 import { projectFiles, rootFolder, typeScriptFiles } from "../tools/files.ts";
 import { blankComments, importsOf } from "../tools/imports.ts";
 import { documentsAsTheyShouldBe } from "../tools/docs.ts";
@@ -173,6 +174,16 @@ describe("packages", () => {
       t,
       entries.length,
       entries.filter(([, entry]) => entry.resolved !== undefined).map(([name]) => `${name} has "resolved"`),
+    );
+  });
+
+  it("have a lock file that `npm ci` accepts on every platform", (t) => {
+    const lock = JSON.parse(read("package-lock.json")) as Lock;
+    const missing = Object.keys(missingPlatformPackages(lock));
+    report(
+      t,
+      Object.keys(lock.packages).length,
+      missing.map((name) => `${name} is missing: run \`node tools/complete-lock.ts --write\``),
     );
   });
 
