@@ -34,10 +34,12 @@ test("answers, progress and errors come back to their own call", async (t) => {
 test("an abort reaches the running call, also when it came before the call", async (t) => {
   const { remote, close } = connected({
     wait: (_: null, { signal }) => new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(new Error("aborted")))),
+    isAborted: (_: null, { signal }) => signal.aborted,
   });
   t.after(close);
   const early = AbortSignal.abort();
-  await assert.rejects(remote.call("wait", null, { signal: early }), { message: "aborted" });
+  assert.equal(await remote.call("isAborted", null, { signal: early }), true);
+  assert.equal(await remote.call("isAborted", null, { signal: new AbortController().signal }), false);
   const late = new AbortController();
   const waiting = remote.call("wait", null, { signal: late.signal });
   setImmediate(() => late.abort());

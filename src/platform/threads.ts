@@ -43,7 +43,7 @@ export class Moved {
   }
 }
 
-type Request = { call: number; method: string; params: unknown } | { abort: number };
+type Request = { call: number; method: string; params: unknown; aborted: boolean } | { abort: number };
 type Answer = { call: number; result: unknown } | { call: number; error: CarriedError } | { call: number; progress: unknown };
 
 interface Pending {
@@ -74,9 +74,8 @@ export class Remote {
     const abort = (): void => this.#port.postMessage({ abort: call } satisfies Request);
     return new Promise((resolve, reject) => {
       this.#pending.set(call, { resolve, reject, onProgress });
-      this.#port.postMessage({ call, method, params } satisfies Request, transfer);
-      if (signal?.aborted) abort();
-      else signal?.addEventListener("abort", abort, { once: true });
+      this.#port.postMessage({ call, method, params, aborted: signal?.aborted ?? false } satisfies Request, transfer);
+      signal?.addEventListener("abort", abort, { once: true });
     }).finally(() => signal?.removeEventListener("abort", abort));
   }
 
@@ -102,8 +101,9 @@ export type Methods = Record<string, (params: never, control: CallControl) => un
 /** Answers the calls of a {@link Remote} at the other end of `port`, each as it comes. */
 export function serve(port: Port, methods: Methods): void {
   const running = new Map<number, AbortController>();
-  const run = async (call: number, method: string, params: unknown): Promise<void> => {
+  const run = async ({ call, method, params, aborted }: Extract<Request, { method: string }>): Promise<void> => {
     const controller = new AbortController();
+    if (aborted) controller.abort();
     running.set(call, controller);
     let answer: Answer;
     let transfer: readonly Transferable[] = [];
@@ -125,7 +125,7 @@ export function serve(port: Port, methods: Methods): void {
   port.on("message", (message) => {
     const request = message as Request;
     if ("abort" in request) running.get(request.abort)?.abort();
-    else void run(request.call, request.method, request.params);
+    else void run(request);
   });
 }
 
