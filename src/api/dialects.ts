@@ -25,13 +25,23 @@ export interface Dialect {
 }
 
 function blockStorageRoutes(version: Version, options: BlockStorageOptions): Route[] {
-  return [...backupRoutes(version, options), ...volumeRoutes(version), ...volumeActionRoutes(version), ...snapshotRoutes(version), ...serviceFactRoutes(version)];
+  return [
+    ...backupRoutes(version, options),
+    ...volumeRoutes(version),
+    ...volumeActionRoutes(version),
+    ...snapshotRoutes(version),
+    ...serviceFactRoutes(version),
+  ];
 }
 
 /** Every route of the dialects beside identity. */
 export function dialects(options: BlockStorageOptions): Dialect[] {
   return [
-    { name: "cbr", prefixes: ["/v3/:project_id", "/cbr/v3/:project_id"], routes: [...vaultRoutes, ...cbrBackupRoutes, ...checkpointRoutes, ...cbrTaskRoutes] },
+    {
+      name: "cbr",
+      prefixes: ["/v3/:project_id", "/cbr/v3/:project_id"],
+      routes: [...vaultRoutes, ...cbrBackupRoutes, ...checkpointRoutes, ...cbrTaskRoutes],
+    },
     { name: "cbr", prefixes: ["/cbr"], routes: cbrVersionRoutes },
     { name: "cinder", prefixes: ["/volume"], routes: versionRoutes },
     { name: "cinder", prefixes: ["/volume/v3/:project_id"], routes: blockStorageRoutes("v3", options) },

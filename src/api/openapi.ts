@@ -30,7 +30,10 @@ export function openapiDocument(routes: readonly DescribedRoute[], info: { versi
       parameters: parametersOf(described),
       ...(body === undefined ? {} : { requestBody: { required: true, content: { "application/json": { schema: body } } } }),
       responses: {
-        [route.successStatus]: { description: "Success", ...(response === undefined ? {} : { content: { "application/json": { schema: response } } }) },
+        [route.successStatus]: {
+          description: "Success",
+          ...(response === undefined ? {} : { content: { "application/json": { schema: response } } }),
+        },
         default: { description: "An error, in the shape of the dialect" },
       },
       ...(route.access === "public" ? { security: [] } : { "x-opencbr-action": route.action }),

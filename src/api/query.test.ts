@@ -5,7 +5,8 @@ import { DomainError } from "#model/errors.ts";
 import { all, flag, instant, integer, one, oneOf, page, readBoolean, sorts } from "./query.ts";
 
 const keys = { created_at: "created_at", name: "name" } as const;
-const refused = (field: string) => (error: unknown) => error instanceof DomainError && error.code === "invalidRequest" && error.field === field && error.message.includes(field);
+const refused = (field: string) => (error: unknown) =>
+  error instanceof DomainError && error.code === "invalidRequest" && error.field === field && error.message.includes(field);
 
 describe("query parameters", () => {
   test("a name once, repeated, empty, absent", () => {
@@ -22,7 +23,8 @@ describe("query parameters", () => {
     const bounds = { min: 1, max: 1000, default: 7 };
     assert.equal(integer({}, "limit", bounds), 7);
     assert.equal(integer({ limit: "1000" }, "limit", bounds), 1000);
-    for (const limit of ["0", "-1", "1001", "x", "1.5", "1e3", " 1", "99999999999999999999"]) assert.throws(() => integer({ limit }, "limit", bounds), refused("limit"), limit);
+    for (const limit of ["0", "-1", "1001", "x", "1.5", "1e3", " 1", "99999999999999999999"])
+      assert.throws(() => integer({ limit }, "limit", bounds), refused("limit"), limit);
     assert.throws(() => page({ offset: "-1" }, { max: 10 }), refused("offset"));
     assert.throws(() => page({ limit: "-5" }, { max: 10 }), refused("limit"));
   });
@@ -54,7 +56,8 @@ describe("query parameters", () => {
       { key: "name", direction: "desc" },
     ]);
     assert.deepEqual(sorts(undefined, "sort", keys, "desc"), []);
-    for (const text of ["size", "name:up", "name:asc:x", "", "toString", "__proto__"]) assert.throws(() => sorts(text, "sort", keys, "desc"), refused("sort"), text);
+    for (const text of ["size", "name:up", "name:asc:x", "", "toString", "__proto__"])
+      assert.throws(() => sorts(text, "sort", keys, "desc"), refused("sort"), text);
   });
 
   test("whatever is sent, an answer or a refusal that names the field", () => {

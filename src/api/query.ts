@@ -78,12 +78,18 @@ export function page(query: Query, limits: { max: number; minOffset?: number }):
 const nilUuid = "00000000-0000-0000-0000-000000000000";
 
 /** `key:direction,key2`; the direction may be left out. Keys are mapped to ours; an unknown one is an error. */
-export function sorts<Key extends string>(text: string | undefined, field: string, keys: Readonly<Record<string, Key>>, defaultDirection: "asc" | "desc"): Sort<Key>[] {
+export function sorts<Key extends string>(
+  text: string | undefined,
+  field: string,
+  keys: Readonly<Record<string, Key>>,
+  defaultDirection: "asc" | "desc",
+): Sort<Key>[] {
   if (text === undefined) return [];
   return text.split(",").map((part) => {
     const [name = "", direction = defaultDirection, ...rest] = part.trim().split(":");
     const key = Object.hasOwn(keys, name) ? keys[name] : undefined;
-    if (key === undefined || rest.length > 0) return fail(field, `unknown key ${JSON.stringify(name.slice(0, 64))}; known are ${Object.keys(keys).join(", ")}`);
+    if (key === undefined || rest.length > 0)
+      return fail(field, `unknown key ${JSON.stringify(name.slice(0, 64))}; known are ${Object.keys(keys).join(", ")}`);
     if (direction !== "asc" && direction !== "desc") return fail(field, "direction must be asc or desc");
     return { key, direction };
   });

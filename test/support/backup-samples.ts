@@ -96,6 +96,13 @@ export function sampleView(backup: Backup, patch: Partial<Omit<BackupView, "back
 export function sampleServerView(patch: Partial<Backup> = {}): BackupView {
   const parent = sampleServerBackup(patch);
   const boot = sampleDiskBackup({ parentId: parent.id, description: null, systemDisk: true });
-  const data = sampleDiskBackup({ id: "cccccccc-cccc-4ccc-8ccc-cccccccccccc", parentId: parent.id, description: null, bootable: false, encryption: null, encrypted: false });
+  const data = sampleDiskBackup({
+    id: "cccccccc-cccc-4ccc-8ccc-cccccccccccc",
+    parentId: parent.id,
+    description: null,
+    bootable: false,
+    encryption: null,
+    encrypted: false,
+  });
   return sampleView(parent, { children: [boot, data] });
 }

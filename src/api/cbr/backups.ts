@@ -18,7 +18,16 @@ import { all, flag, instant, integer, one, page, type Query, sorts } from "../qu
 import { renderBackup } from "./render-backup.ts";
 import { idSchema, maybe, paramsSchema, querySchema } from "./schemas.ts";
 
-const states = ["waiting_protect", "protecting", "available", "waiting_restore", "restoring", "waiting_delete", "deleting", "error"] as const satisfies readonly BackupStatus[];
+const states = [
+  "waiting_protect",
+  "protecting",
+  "available",
+  "waiting_restore",
+  "restoring",
+  "waiting_delete",
+  "deleting",
+  "error",
+] as const satisfies readonly BackupStatus[];
 
 const sortKeys: Readonly<Record<string, BackupSortKey>> = {
   created_at: "created_at",
@@ -39,7 +48,15 @@ export function backupIdOf(params: Readonly<Record<string, string>>): string {
 /** The filter of a list, or undefined when it can match nothing. Top-level backups only, unless a parent is named. */
 function readFilter(query: Query): BackupFilter | undefined {
   const filter: BackupFilter = { parentId: one(query, "parent_id") ?? null };
-  const texts = { checkpointId: "checkpoint_id", vaultId: "vault_id", resourceId: "resource_id", resourceName: "resource_name", resourceAz: "resource_az", name: "name", imageType: "image_type" } as const;
+  const texts = {
+    checkpointId: "checkpoint_id",
+    vaultId: "vault_id",
+    resourceId: "resource_id",
+    resourceName: "resource_name",
+    resourceAz: "resource_az",
+    name: "name",
+    imageType: "image_type",
+  } as const;
   for (const [key, name] of Object.entries(texts) as [keyof typeof texts, string][]) {
     const value = one(query, name);
     if (value !== undefined) filter[key] = value;
@@ -74,9 +91,13 @@ async function narrowToVaults(query: Query, filter: BackupFilter, caller: Caller
   const enterprise = one(query, "enterprise_project_id");
   const anyEnterprise = enterprise === undefined || enterprise === "all_granted_eps";
   if (percent === undefined && anyEnterprise) return true;
-  const listed = await listVaults(context, caller, { filter: filter.vaultId === undefined ? {} : { ids: [filter.vaultId] }, page: { limit: 1_000_000, offset: 0 } });
+  const listed = await listVaults(context, caller, {
+    filter: filter.vaultId === undefined ? {} : { ids: [filter.vaultId] },
+    page: { limit: 1_000_000, offset: 0 },
+  });
   const matches = ({ vault, usage }: VaultView): boolean =>
-    (anyEnterprise || vault.enterpriseProjectId === enterprise) && (percent === undefined || usage.usedBytes * 100 >= percent * vault.sizeGib * 2 ** 30);
+    (anyEnterprise || vault.enterpriseProjectId === enterprise) &&
+    (percent === undefined || usage.usedBytes * 100 >= percent * vault.sizeGib * 2 ** 30);
   const kept = listed.items.filter(matches);
   if (kept.length === 0) return false;
   if (kept.length === listed.items.length) return true;
@@ -179,13 +200,16 @@ export const backupRoutes = [
     async handler({ params, body }, caller, context) {
       const { restore } = body;
       const backupId = backupIdOf(params);
-      if (restore.details) throw new DomainError("invalidRequest", "restore.details: this kind of backup is restored whole, not by file", { field: "restore.details" });
+      if (restore.details)
+        throw new DomainError("invalidRequest", "restore.details: this kind of backup is restored whole, not by file", { field: "restore.details" });
       const { backup } = await showBackup(context, caller, { backupId });
       const isServer = backup.resourceType === "OS::Nova::Server";
       const target = isServer ? (restore.server_id ?? restore.resource_id) : (restore.volume_id ?? restore.resource_id);
       const field = isServer ? "restore.server_id" : "restore.volume_id";
-      if (!target) throw new DomainError("invalidRequest", `${field}: is required to restore a backup of a ${isServer ? "server" : "disk"}`, { field });
-      if (isServer && !restore.mappings) throw new DomainError("invalidRequest", "restore.mappings: is required to restore a backup of a server", { field: "restore.mappings" });
+      if (!target)
+        throw new DomainError("invalidRequest", `${field}: is required to restore a backup of a ${isServer ? "server" : "disk"}`, { field });
+      if (isServer && !restore.mappings)
+        throw new DomainError("invalidRequest", "restore.mappings: is required to restore a backup of a server", { field: "restore.mappings" });
       const mappings = (restore.mappings ?? []).map((mapping) => ({ backupId: mapping.backup_id, volumeId: mapping.volume_id }));
       const result = await restoreBackup(context, caller, isServer ? { backupId, serverId: target, mappings } : { backupId, volumeId: target });
       return { body: { job_id: result.taskId } };

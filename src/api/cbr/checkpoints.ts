@@ -18,7 +18,9 @@ const createBody = Type.Object({
         name: maybe(nameSchema),
         resources: maybe(Type.Array(idSchema, { maxItems: 256 })),
         resource_details: maybe(Type.Array(resourceSchema, { maxItems: 256 })),
-        retention_duration: maybe(Type.Integer({ minimum: -1, maximum: 99_999, description: "Days that the backups are kept; -1 or absent: until deleted. An extension." })),
+        retention_duration: maybe(
+          Type.Integer({ minimum: -1, maximum: 99_999, description: "Days that the backups are kept; -1 or absent: until deleted. An extension." }),
+        ),
       }),
     ),
   }),
@@ -34,9 +36,13 @@ export const checkpointRoutes = [
     schema: { params: paramsSchema("project_id"), body: createBody },
     async handler({ body }, caller, context) {
       const { vault_id: vaultId, parameters } = body.checkpoint;
-      if (!isUuid(vaultId)) throw new DomainError("vaultNotFound", `checkpoint.vault_id: no vault ${JSON.stringify(vaultId)}`, { field: "checkpoint.vault_id" });
+      if (!isUuid(vaultId))
+        throw new DomainError("vaultNotFound", `checkpoint.vault_id: no vault ${JSON.stringify(vaultId)}`, { field: "checkpoint.vault_id" });
       const days = parameters?.retention_duration ?? -1;
-      if (days === 0) throw new DomainError("invalidRequest", "checkpoint.parameters.retention_duration: must be -1 or at least 1 day", { field: "checkpoint.parameters.retention_duration" });
+      if (days === 0)
+        throw new DomainError("invalidRequest", "checkpoint.parameters.retention_duration: must be -1 or at least 1 day", {
+          field: "checkpoint.parameters.retention_duration",
+        });
       const ids = [...(parameters?.resources ?? []), ...(parameters?.resource_details ?? []).map((resource) => resource.id)];
       const chosen = parameters?.resources || parameters?.resource_details;
       const view = await createCheckpoint(context, caller, {

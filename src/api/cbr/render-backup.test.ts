@@ -65,7 +65,21 @@ describe("CBR's rendering of a backup", () => {
     const server = renderBackup(sampleServerView());
     const disk = renderBackup(sampleView(sampleDiskBackup()));
     const queued = renderBackup(
-      sampleView(sampleDiskBackup({ status: "waiting_protect", name: null, description: null, resourceAz: null, snapshotId: null, statistics: null, rootKey: null, progress: null, updatedAt: null, protectedAt: null, expiredAt: null })),
+      sampleView(
+        sampleDiskBackup({
+          status: "waiting_protect",
+          name: null,
+          description: null,
+          resourceAz: null,
+          snapshotId: null,
+          statistics: null,
+          rootKey: null,
+          progress: null,
+          updatedAt: null,
+          protectedAt: null,
+          expiredAt: null,
+        }),
+      ),
     );
     for (const body of [server, disk, queued, ...server.children]) {
       assertShape(body, backupFields);
@@ -156,7 +170,8 @@ describe("CBR's rendering of a backup", () => {
   });
 
   test("the restore mode of a server backup follows its state and whether the server is still there", () => {
-    const mode = (patch: Parameters<typeof sampleServerView>[0], resourceExists = true) => renderBackup({ ...sampleServerView(patch), resourceExists }).extend_info.supported_restore_mode;
+    const mode = (patch: Parameters<typeof sampleServerView>[0], resourceExists = true) =>
+      renderBackup({ ...sampleServerView(patch), resourceExists }).extend_info.supported_restore_mode;
     assert.equal(mode({}), "backup");
     assert.equal(mode({}, false), "na");
     assert.equal(mode({ status: "protecting" }), "na");

@@ -126,5 +126,12 @@ export function renderBackup(view: BackupView, options: { withChildren: boolean 
 
 /** A child as a view of its own, with what it shares with its parent. */
 function viewOfChild(parent: BackupView, child: Backup): BackupView {
-  return { backup: child, children: [], hasDependents: false, chainStoredBytes: 0, enterpriseProjectId: parent.enterpriseProjectId, resourceExists: parent.resourceExists };
+  return {
+    backup: child,
+    children: [],
+    hasDependents: false,
+    chainStoredBytes: 0,
+    enterpriseProjectId: parent.enterpriseProjectId,
+    resourceExists: parent.resourceExists,
+  };
 }

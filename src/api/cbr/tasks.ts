@@ -28,7 +28,13 @@ function readFilter(query: Query): TaskFilter | undefined {
     if (known === undefined) return undefined;
     filter.status = known;
   }
-  const texts = { providerId: "provider_id", resourceId: "resource_id", resourceName: "resource_name", vaultId: "vault_id", vaultName: "vault_name" } as const;
+  const texts = {
+    providerId: "provider_id",
+    resourceId: "resource_id",
+    resourceName: "resource_name",
+    vaultId: "vault_id",
+    vaultName: "vault_name",
+  } as const;
   for (const [key, name] of Object.entries(texts) as [keyof typeof texts, string][]) {
     const value = one(query, name);
     if (value !== undefined) filter[key] = value;
@@ -58,7 +64,21 @@ export const taskRoutes = [
     successStatus: 200,
     schema: {
       params: paramsSchema("project_id"),
-      querystring: querySchema(["limit", "offset", "marker", "operation_type", "status", "provider_id", "resource_id", "resource_name", "vault_id", "vault_name", "start_time", "end_time", "enterprise_project_id"]),
+      querystring: querySchema([
+        "limit",
+        "offset",
+        "marker",
+        "operation_type",
+        "status",
+        "provider_id",
+        "resource_id",
+        "resource_name",
+        "vault_id",
+        "vault_name",
+        "start_time",
+        "end_time",
+        "enterprise_project_id",
+      ]),
     },
     async handler({ query }, caller, context) {
       const wanted = page(query, { max: 1000 });

@@ -51,7 +51,9 @@ const createBody = Type.Object({
 export function readResources(resources: readonly Static<typeof resourceSchema>[], field: string): VaultResourceInput[] {
   return resources.map((resource, index) => {
     if (!Object.hasOwn(objectTypeOf, resource.type)) {
-      throw new DomainError("vaultTypeMismatch", `${field}[${index}].type: must be one of ${Object.keys(objectTypeOf).join(", ")}`, { field: `${field}[${index}].type` });
+      throw new DomainError("vaultTypeMismatch", `${field}[${index}].type: must be one of ${Object.keys(objectTypeOf).join(", ")}`, {
+        field: `${field}[${index}].type`,
+      });
     }
     return {
       id: resource.id,
@@ -65,13 +67,18 @@ export function readResources(resources: readonly Static<typeof resourceSchema>[
 const readTags = (tags: readonly Static<typeof tagSchema>[]) => tags.map(({ key, value }) => ({ key, value: value ?? null }));
 /** Leaves out the keys that are absent or null. */
 function given<T extends object>(values: T): { [Key in keyof T]?: NonNullable<T[Key]> } {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined && value !== null)) as { [Key in keyof T]?: NonNullable<T[Key]> };
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined && value !== null)) as {
+    [Key in keyof T]?: NonNullable<T[Key]>;
+  };
 }
 
 const objectTypes = ["server", "disk", "turbo"] as const;
 function readObjectType(word: string): (typeof objectTypes)[number] {
   const type = objectTypes.find((one) => one === word);
-  if (type === undefined) throw new DomainError("invalidRequest", `vault.billing.object_type: must be one of ${objectTypes.join(", ")}`, { field: "vault.billing.object_type" });
+  if (type === undefined)
+    throw new DomainError("invalidRequest", `vault.billing.object_type: must be one of ${objectTypes.join(", ")}`, {
+      field: "vault.billing.object_type",
+    });
   return type;
 }
 
@@ -112,7 +119,8 @@ export const vaultRoutes = [
     async handler({ body }, caller, context) {
       const { vault } = body;
       const { billing } = vault;
-      if (vault.backup_policy_id) throw new DomainError("invalidRequest", "vault.backup_policy_id: there is no such policy", { field: "vault.backup_policy_id" });
+      if (vault.backup_policy_id)
+        throw new DomainError("invalidRequest", "vault.backup_policy_id: there is no such policy", { field: "vault.backup_policy_id" });
       const bindTags = vault.bind_rules?.tags;
       const view = await createVault(context, caller, {
         name: vault.name,
@@ -126,7 +134,8 @@ export const vaultRoutes = [
           cloudType: billing.cloud_type,
           chargingMode: billing.charging_mode,
           isMultiAz: billing.is_multi_az,
-          enterpriseProjectId: vault.enterprise_project_id === undefined || vault.enterprise_project_id === null ? undefined : String(vault.enterprise_project_id),
+          enterpriseProjectId:
+            vault.enterprise_project_id === undefined || vault.enterprise_project_id === null ? undefined : String(vault.enterprise_project_id),
           tags: vault.tags ? readTags(vault.tags) : undefined,
           bindRules: bindTags ? { tags: readTags(bindTags) } : undefined,
           autoBind: vault.auto_bind,
@@ -149,7 +158,20 @@ export const vaultRoutes = [
     successStatus: 200,
     schema: {
       params: paramsSchema("project_id"),
-      querystring: querySchema(["limit", "offset", "marker", "name", "id", "status", "policy_id", "resource_ids", "cloud_type", "protect_type", "object_type", "enterprise_project_id"]),
+      querystring: querySchema([
+        "limit",
+        "offset",
+        "marker",
+        "name",
+        "id",
+        "status",
+        "policy_id",
+        "resource_ids",
+        "cloud_type",
+        "protect_type",
+        "object_type",
+        "enterprise_project_id",
+      ]),
     },
     async handler({ query }, caller, context) {
       const wanted = page(query, { max: 1000 });

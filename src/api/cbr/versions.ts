@@ -40,7 +40,8 @@ export const versionRoutes = [
     schema: { params: paramsSchema("api_version") },
     async handler({ baseUrl, url, params }) {
       const name = params["api_version"] ?? "";
-      if (!serviceNames.includes(name)) throw new HttpFailure(404, "The API does not exist or has not been published.", { gatewayCode: "APIGW.0101" });
+      if (!serviceNames.includes(name))
+        throw new HttpFailure(404, "The API does not exist or has not been published.", { gatewayCode: "APIGW.0101" });
       return { body: versionDocument(rootOf(baseUrl, url, name)) };
     },
   }),

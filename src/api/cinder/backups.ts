@@ -29,7 +29,18 @@ const sortKeys: Readonly<Record<string, BackupSortKey>> = {
   data_timestamp: "protected_at",
 };
 const filterNames = ["name", "status", "volume_id", "name~", "status~"];
-const listQuery = querySchema(["limit", "marker", "offset", "sort", "sort_key", "sort_dir", "with_count", "all_tenants", "project_id", ...filterNames]);
+const listQuery = querySchema([
+  "limit",
+  "marker",
+  "offset",
+  "sort",
+  "sort_key",
+  "sort_dir",
+  "with_count",
+  "all_tenants",
+  "project_id",
+  ...filterNames,
+]);
 
 /** An unknown or malformed backup id is answered the same way: clients that look for a name try it as an id first. */
 function backupIdOf(params: Readonly<Record<string, string>>): string {
@@ -58,7 +69,9 @@ function readFilter(query: Query, caller: Caller): BackupFilter | undefined {
   if (nameContains !== undefined) filter.nameContains = nameContains;
   if (volumeId !== undefined) filter.resourceId = volumeId;
   if (status !== undefined || statusContains !== undefined) {
-    const words = ["creating", "available", "restoring", "deleting", "error"].filter((word) => (status === undefined || word === status) && word.includes(statusContains ?? ""));
+    const words = ["creating", "available", "restoring", "deleting", "error"].filter(
+      (word) => (status === undefined || word === status) && word.includes(statusContains ?? ""),
+    );
     filter.statuses = words.flatMap(statusesOf);
     if (filter.statuses.length === 0) return undefined;
   }
@@ -98,7 +111,13 @@ export function readFlag(value: unknown, field: string): boolean | undefined {
 export function backupRoutes(version: Version, options: BlockStorageOptions) {
   const family = version === "v2" ? "V2" : "V3";
 
-  async function render(view: BackupView, request: BlockStorageRequest<unknown>, caller: Caller, context: Context, servers: Map<string, string | null>) {
+  async function render(
+    view: BackupView,
+    request: BlockStorageRequest<unknown>,
+    caller: Caller,
+    context: Context,
+    servers: Map<string, string | null>,
+  ) {
     if (version === "v3") return renderBackupV3(view, request.base, request);
     const { parentId } = view.backup;
     if (parentId !== null && !servers.has(parentId)) servers.set(parentId, await serverOf(parentId, caller, context));
@@ -140,7 +159,9 @@ export function backupRoutes(version: Version, options: BlockStorageOptions) {
           throw new DomainError("invalidRequest", "backup.metadata: needs microversion 3.43", { field: "backup.metadata" });
         }
         if (asked.availability_zone && asked.availability_zone !== context.settings.zone) {
-          throw new DomainError("invalidRequest", `backup.availability_zone: no backup service in ${JSON.stringify(asked.availability_zone)}`, { field: "backup.availability_zone" });
+          throw new DomainError("invalidRequest", `backup.availability_zone: no backup service in ${JSON.stringify(asked.availability_zone)}`, {
+            field: "backup.availability_zone",
+          });
         }
         const incremental = readFlag(asked.incremental, "backup.incremental");
         const view = await createVolumeBackup(context, caller, {

@@ -19,7 +19,14 @@ describe("encryption asked for in a volume's metadata", () => {
     const { __system__cmkid: _a, ...noId } = asked;
     const { __system__volume_key: _b, ...noKey } = asked;
     const { __system__encrypted: _c, ...noFlag } = asked;
-    for (const metadata of [noId, noKey, noFlag, { ...asked, __system__volume_key: "short" }, { ...asked, __system__cmkid: "x" }, { ...asked, __system__encrypted: "maybe" }]) {
+    for (const metadata of [
+      noId,
+      noKey,
+      noFlag,
+      { ...asked, __system__volume_key: "short" },
+      { ...asked, __system__cmkid: "x" },
+      { ...asked, __system__encrypted: "maybe" },
+    ]) {
       assert.throws(() => readEncryption(metadata), refused);
     }
   });

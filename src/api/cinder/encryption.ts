@@ -12,7 +12,10 @@ const volumeKeyKey = "__system__volume_key";
  * Parts a volume's metadata into the user's own and what it says of encryption.
  * Asking for encryption without a key id (UUID) or a wrapped volume key (64 characters) is an error.
  */
-export function readEncryption(metadata: Readonly<Record<string, string>>): { metadata: Record<string, string>; encryption: VolumeEncryption | null } {
+export function readEncryption(metadata: Readonly<Record<string, string>>): {
+  metadata: Record<string, string>;
+  encryption: VolumeEncryption | null;
+} {
   const { [encryptedKey]: encrypted, [cmkIdKey]: cmkId, [volumeKeyKey]: volumeKey, ...own } = metadata;
   const wanted = encrypted === undefined ? false : readBoolean(encrypted);
   const fail = (key: string, message: string): never => {
@@ -39,7 +42,8 @@ export function shownMetadata(volume: Pick<Volume, "metadata" | "encryption">): 
 export function ownMetadata(volume: Pick<Volume, "encryption">, metadata: Readonly<Record<string, string>>): Record<string, string> {
   const own: Record<string, string> = {};
   for (const [key, value] of Object.entries(metadata)) {
-    const same = (key === encryptedKey && readBoolean(value) === (volume.encryption !== null)) || (key === cmkIdKey && value === volume.encryption?.cmkId);
+    const same =
+      (key === encryptedKey && readBoolean(value) === (volume.encryption !== null)) || (key === cmkIdKey && value === volume.encryption?.cmkId);
     if (same) continue;
     if (key === encryptedKey || key === cmkIdKey || key === volumeKeyKey) {
       throw new DomainError("invalidRequest", `metadata.${key}: encryption of a volume cannot be changed`, { field: `metadata.${key}` });

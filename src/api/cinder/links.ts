@@ -28,5 +28,5 @@ export function nextLink(base: BlockStorageBase, projectId: string, path: string
     for (const one of Array.isArray(value) ? value : [value]) parameters.append(name, String(one));
   }
   parameters.append("marker", marker);
-  return { href: `${base.versioned}/${projectId}/${path}?${parameters}`, rel: "next" };
+  return { href: `${base.versioned}/${projectId}/${path}?${parameters.toString()}`, rel: "next" };
 }

@@ -14,7 +14,8 @@ export function blockStoragePage(query: Query): Page {
   const limit = integer(query, "limit", { min: 0, max: 2_147_483_647, default: maxPage });
   const offset = integer(query, "offset", { min: 0, max: 2_147_483_647, default: 0 });
   const marker = one(query, "marker");
-  if (marker !== undefined && !isUuid(marker)) throw new DomainError("invalidRequest", `marker: ${JSON.stringify(marker.slice(0, 64))} is no id`, { field: "marker" });
+  if (marker !== undefined && !isUuid(marker))
+    throw new DomainError("invalidRequest", `marker: ${JSON.stringify(marker.slice(0, 64))} is no id`, { field: "marker" });
   return { limit: Math.min(limit, maxPage), offset, ...(marker === undefined ? {} : { marker }) };
 }
 
@@ -32,6 +33,7 @@ export function blockStorageSort<Key extends string>(query: Query, keys: Readonl
 export function refuseUnknownFilters(query: Query, names: readonly string[], caller: Caller): void {
   if (caller.roles.includes("admin")) return;
   for (const name of Object.keys(query)) {
-    if (!names.includes(name) && !pagingNames.has(name)) throw new DomainError("invalidRequest", `${name.slice(0, 64)}: is no filter of this list`, { field: name.slice(0, 64) });
+    if (!names.includes(name) && !pagingNames.has(name))
+      throw new DomainError("invalidRequest", `${name.slice(0, 64)}: is no filter of this list`, { field: name.slice(0, 64) });
   }
 }

@@ -22,10 +22,13 @@ export function readMicroversion(header: string | string[] | undefined): Microve
     if (service.toLowerCase() !== "volume" && service.toLowerCase() !== "block-storage") continue;
     if (version?.toLowerCase() === "latest") return { minor: maxMinor, explicit: true };
     const match = rest.length === 0 ? /^(\d{1,6})\.(\d{1,6})$/.exec(version ?? "") : null;
-    if (match === null) throw new DomainError("invalidRequest", "OpenStack-API-Version: must be `volume 3.N` or `volume latest`", { field: "OpenStack-API-Version" });
+    if (match === null)
+      throw new DomainError("invalidRequest", "OpenStack-API-Version: must be `volume 3.N` or `volume latest`", { field: "OpenStack-API-Version" });
     const minor = Number(match[2]);
     if (Number(match[1]) !== 3 || minor > maxMinor) {
-      throw new DomainError("notAcceptable", `OpenStack-API-Version: version ${match[1]}.${match[2]} is not offered; 3.0 to 3.${maxMinor} are`, { field: "OpenStack-API-Version" });
+      throw new DomainError("notAcceptable", `OpenStack-API-Version: version ${match[1]}.${match[2]} is not offered; 3.0 to 3.${maxMinor} are`, {
+        field: "OpenStack-API-Version",
+      });
     }
     return { minor, explicit: true };
   }

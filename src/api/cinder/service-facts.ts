@@ -63,7 +63,8 @@ export function serviceFactRoutes(version: Version) {
       schema: { params: paramsSchema("project_id", "type_id") },
       async handler(request) {
         const id = request.params["type_id"] ?? "";
-        if (id !== defaultVolumeType.id && id !== "default") throw new DomainError("volumeNotFound", `Volume type ${JSON.stringify(id.slice(0, 64))} could not be found.`);
+        if (id !== defaultVolumeType.id && id !== "default")
+          throw new DomainError("volumeNotFound", `Volume type ${JSON.stringify(id.slice(0, 64))} could not be found.`);
         return { body: { volume_type: renderedType } };
       },
     }),
@@ -126,7 +127,13 @@ export function serviceFactRoutes(version: Version) {
       successStatus: 200,
       schema: { params },
       async handler() {
-        const extension = (alias: string, name: string, description: string) => ({ alias, name, description, links: [], updated: "2026-01-01T00:00:00+00:00" });
+        const extension = (alias: string, name: string, description: string) => ({
+          alias,
+          name,
+          description,
+          links: [],
+          updated: "2026-01-01T00:00:00+00:00",
+        });
         return {
           body: {
             extensions: [

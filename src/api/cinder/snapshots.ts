@@ -47,7 +47,12 @@ export function snapshotRoutes(version: Version) {
     const status = one(query, "status");
     const volumeId = one(query, "volume_id");
     const everyProject = flag(query, "all_tenants") === true && caller.roles.includes("admin");
-    const filter = { ...(name ? { name } : {}), ...(status ? { status } : {}), ...(volumeId ? { volumeId } : {}), ...(everyProject ? { allProjects: true } : {}) };
+    const filter = {
+      ...(name ? { name } : {}),
+      ...(status ? { status } : {}),
+      ...(volumeId ? { volumeId } : {}),
+      ...(everyProject ? { allProjects: true } : {}),
+    };
     const listed = page.limit === 0 ? { items: [], count: 0 } : await listSnapshots(context, caller, { filter, page });
     const last = listed.items.at(-1);
     const body: Record<string, unknown> = { snapshots: listed.items.map((snapshot) => renderSnapshot(snapshot, { extended, minor })) };
@@ -68,7 +73,10 @@ export function snapshotRoutes(version: Version) {
       schema: { params: paramsSchema("project_id"), body: createBody },
       async handler({ body, minor }, caller, context) {
         const { snapshot: asked } = body;
-        if (!isUuid(asked.volume_id)) throw new DomainError("volumeNotFound", `snapshot.volume_id: ${JSON.stringify(asked.volume_id)} could not be found`, { field: "snapshot.volume_id" });
+        if (!isUuid(asked.volume_id))
+          throw new DomainError("volumeNotFound", `snapshot.volume_id: ${JSON.stringify(asked.volume_id)} could not be found`, {
+            field: "snapshot.volume_id",
+          });
         const snapshot = await createSnapshot(context, caller, {
           volumeId: asked.volume_id,
           name: asked.name ?? null,
@@ -105,7 +113,9 @@ export function snapshotRoutes(version: Version) {
       successStatus: 200,
       schema: { params: snapshotParams },
       async handler({ params, minor }, caller, context) {
-        return { body: { snapshot: renderSnapshot(await showSnapshot(context, caller, { snapshotId: snapshotIdOf(params) }), { extended: true, minor }) } };
+        return {
+          body: { snapshot: renderSnapshot(await showSnapshot(context, caller, { snapshotId: snapshotIdOf(params) }), { extended: true, minor }) },
+        };
       },
     }),
     blockStorageRoute(version, {

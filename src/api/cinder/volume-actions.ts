@@ -36,7 +36,10 @@ export function volumeActionRoutes(version: Version) {
       async handler({ params, body }, caller, context) {
         const volumeId = volumeIdOf(params);
         const names = Object.keys(body);
-        if (names.length !== 1) throw new DomainError("invalidRequest", `action: give exactly one of ${Object.keys(actionBody.properties).join(", ")}`, { field: "action" });
+        if (names.length !== 1)
+          throw new DomainError("invalidRequest", `action: give exactly one of ${Object.keys(actionBody.properties).join(", ")}`, {
+            field: "action",
+          });
         if (body["os-extend"]) {
           await extendVolume(context, caller, { volumeId, newSizeGib: Number(body["os-extend"].new_size) });
           return {};
@@ -89,7 +92,8 @@ export function volumeActionRoutes(version: Version) {
       async handler({ params }, caller, context) {
         const shown = shownMetadata(await showVolume(context, caller, { volumeId: volumeIdOf(params) }));
         const key = params["key"] ?? "";
-        if (!Object.hasOwn(shown, key)) throw new DomainError("volumeNotFound", `Metadata key ${JSON.stringify(key.slice(0, 64))} could not be found.`);
+        if (!Object.hasOwn(shown, key))
+          throw new DomainError("volumeNotFound", `Metadata key ${JSON.stringify(key.slice(0, 64))} could not be found.`);
         return { body: { meta: { [key]: shown[key] } } };
       },
     }),
@@ -104,7 +108,8 @@ export function volumeActionRoutes(version: Version) {
         const volumeId = volumeIdOf(params);
         const volume = await showVolume(context, caller, { volumeId });
         const key = params["key"] ?? "";
-        if (!Object.hasOwn(volume.metadata, key)) throw new DomainError("volumeNotFound", `Metadata key ${JSON.stringify(key.slice(0, 64))} could not be found.`);
+        if (!Object.hasOwn(volume.metadata, key))
+          throw new DomainError("volumeNotFound", `Metadata key ${JSON.stringify(key.slice(0, 64))} could not be found.`);
         const { [key]: _gone, ...metadata } = volume.metadata;
         await updateVolume(context, caller, { volumeId, metadata });
         return {};

@@ -23,7 +23,21 @@ import { readFlag } from "./backups.ts";
 
 const sortKeys = { created_at: "created_at", name: "name", status: "status", id: "id", size: "size" } as const;
 const filterNames = ["name", "name~", "status", "availability_zone", "metadata", "bootable"];
-const listQuery = querySchema(["limit", "marker", "offset", "sort", "sort_key", "sort_dir", "with_count", "all_tenants", "project_id", "name", "name~", "status", "availability_zone"]);
+const listQuery = querySchema([
+  "limit",
+  "marker",
+  "offset",
+  "sort",
+  "sort_key",
+  "sort_dir",
+  "with_count",
+  "all_tenants",
+  "project_id",
+  "name",
+  "name~",
+  "status",
+  "availability_zone",
+]);
 export const volumeParams = paramsSchema("project_id", "volume_id");
 
 const idText = Type.String({ maxLength: 64 });
@@ -79,14 +93,23 @@ function readFilter(query: Query, caller: Caller): Omit<ResourceFilter, "type"> 
 }
 
 /** A source of a new volume: an id that may be malformed, which is then unknown. */
-function sourceId(value: string | null | undefined, kind: "snapshotNotFound" | "volumeNotFound" | "backupNotFound", field: string): string | undefined {
+function sourceId(
+  value: string | null | undefined,
+  kind: "snapshotNotFound" | "volumeNotFound" | "backupNotFound",
+  field: string,
+): string | undefined {
   if (!value) return undefined;
   if (!isUuid(value)) throw new DomainError(kind, `${field}: ${JSON.stringify(value)} could not be found`, { field });
   return value;
 }
 
 /** Renders a volume with what the request negotiated. */
-export async function renderOne(volume: Volume, request: BlockStorageRequest<unknown>, caller: Caller, context: Context): Promise<Record<string, unknown>> {
+export async function renderOne(
+  volume: Volume,
+  request: BlockStorageRequest<unknown>,
+  caller: Caller,
+  context: Context,
+): Promise<Record<string, unknown>> {
   const servers = await attachedServers([volume], caller, context);
   const { base, minor, explicitVersion } = request;
   return renderVolume(volume, { base, minor, explicitVersion, isAdmin: false, servers: servers.get(volume.id) ?? [] });
@@ -100,11 +123,16 @@ export function volumeRoutes(version: Version) {
     if (version === "v3" && minor >= 31) refuseUnknownFilters(query, filterNames, caller);
     const page = blockStoragePage(query);
     const [sort] = blockStorageSort(query, sortKeys);
-    const listed = page.limit === 0 ? { items: [], count: 0 } : await listVolumes(context, caller, { filter: readFilter(query, caller), page, ...(sort ? { sort } : {}) });
+    const listed =
+      page.limit === 0
+        ? { items: [], count: 0 }
+        : await listVolumes(context, caller, { filter: readFilter(query, caller), page, ...(sort ? { sort } : {}) });
     const servers = detail ? await attachedServers(listed.items, caller, context) : new Map<string, Server[]>();
     const isAdmin = caller.roles.includes("admin");
     const volumes = listed.items.map((volume) =>
-      detail ? renderVolume(volume, { base, minor, explicitVersion, isAdmin, servers: servers.get(volume.id) ?? [] }) : renderVolumeSummary(volume, base),
+      detail
+        ? renderVolume(volume, { base, minor, explicitVersion, isAdmin, servers: servers.get(volume.id) ?? [] })
+        : renderVolumeSummary(volume, base),
     );
     const last = listed.items.at(-1);
     const body: Record<string, unknown> = { volumes };
@@ -136,7 +164,10 @@ export function volumeRoutes(version: Version) {
         const sourceVolumeId = sourceId(asked.source_volid, "volumeNotFound", "volume.source_volid");
         const backupId = sourceId(asked.backup_id, "backupNotFound", "volume.backup_id");
         const sources = [snapshotId, sourceVolumeId, backupId].filter((id) => id !== undefined);
-        if (sources.length > 1) throw new DomainError("invalidRequest", "volume: snapshot_id, source_volid and backup_id exclude each other", { field: "volume.snapshot_id" });
+        if (sources.length > 1)
+          throw new DomainError("invalidRequest", "volume: snapshot_id, source_volid and backup_id exclude each other", {
+            field: "volume.snapshot_id",
+          });
         if (sources.length === 0 && !asked.size) throw new DomainError("invalidRequest", "volume.size: is required", { field: "volume.size" });
         const volume = await createVolume(context, caller, {
           name: asked.name ?? null,
@@ -195,7 +226,10 @@ export function volumeRoutes(version: Version) {
       schema: {
         params: volumeParams,
         body: Type.Object({
-          volume: Type.Object({ name: maybe(Type.String({ maxLength: 255 })), description: maybe(Type.String({ maxLength: 255 })), metadata: maybe(metadataSchema) }, { additionalProperties: false }),
+          volume: Type.Object(
+            { name: maybe(Type.String({ maxLength: 255 })), description: maybe(Type.String({ maxLength: 255 })), metadata: maybe(metadataSchema) },
+            { additionalProperties: false },
+          ),
         }),
       },
       async handler(request, caller, context) {

@@ -16,11 +16,13 @@ describe("Range", () => {
   });
 
   test("what is no single byte range means the whole", () => {
-    for (const header of [undefined, "", "bytes=", "bytes=-", "bytes=5-4", "bytes=0-1,5-6", "lines=0-1", "bytes=a-b"]) assert.equal(readRange(header, 1000), undefined, String(header));
+    for (const header of [undefined, "", "bytes=", "bytes=-", "bytes=5-4", "bytes=0-1,5-6", "lines=0-1", "bytes=a-b"])
+      assert.equal(readRange(header, 1000), undefined, String(header));
   });
 
   test("beyond the end cannot be satisfied", () => {
-    for (const header of ["bytes=1000-", "bytes=1000-1001", "bytes=-0"]) assert.throws(() => readRange(header, 1000), code("rangeNotSatisfiable"), header);
+    for (const header of ["bytes=1000-", "bytes=1000-1001", "bytes=-0"])
+      assert.throws(() => readRange(header, 1000), code("rangeNotSatisfiable"), header);
     assert.throws(() => readRange("bytes=0-", 0), code("rangeNotSatisfiable"));
   });
 

@@ -17,7 +17,11 @@ export function renderResource(resource: Resource) {
     updated_at: naiveUtcOrNull(resource.updatedAt),
   };
   if (resource.type === "OS::Nova::Server") {
-    return { ...common, architecture: resource.architecture, disks: resource.disks.map((disk) => ({ volume_id: disk.volumeId, system_disk: disk.systemDisk })) };
+    return {
+      ...common,
+      architecture: resource.architecture,
+      disks: resource.disks.map((disk) => ({ volume_id: disk.volumeId, system_disk: disk.systemDisk })),
+    };
   }
   return {
     ...common,

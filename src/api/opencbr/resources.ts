@@ -17,7 +17,10 @@ import { one, oneOf, page } from "../query.ts";
 import { renderResource } from "./render-resource.ts";
 
 const types = ["OS::Cinder::Volume", "OS::Nova::Server"] as const satisfies readonly ResourceType[];
-const disks = Type.Array(Type.Object({ volume_id: idSchema, system_disk: maybe(Type.Boolean()) }, { additionalProperties: false }), { minItems: 1, maxItems: 256 });
+const disks = Type.Array(Type.Object({ volume_id: idSchema, system_disk: maybe(Type.Boolean()) }, { additionalProperties: false }), {
+  minItems: 1,
+  maxItems: 256,
+});
 const architecture = Type.String({ minLength: 1, maxLength: 32, pattern: "^[a-zA-Z0-9_\\-]+$" });
 const name = Type.String({ minLength: 1, maxLength: 255 });
 const description = Type.String({ maxLength: 255 });
@@ -51,7 +54,8 @@ function resourceIdOf(values: Readonly<Record<string, string>>): string {
   return id;
 }
 
-const readDisks = (given: { volume_id: string; system_disk?: boolean | null }[]) => given.map((disk) => ({ volumeId: disk.volume_id, systemDisk: disk.system_disk ?? false }));
+const readDisks = (given: { volume_id: string; system_disk?: boolean | null }[]) =>
+  given.map((disk) => ({ volumeId: disk.volume_id, systemDisk: disk.system_disk ?? false }));
 
 /** The registry of what can be protected: servers as sets of disks, and volumes that are files of the operator's. */
 export const resourceRoutes = [
@@ -64,18 +68,28 @@ export const resourceRoutes = [
     schema: { params: paramsSchema("project_id"), body: addBody },
     async handler({ body }, caller, context) {
       const { resource } = body;
-      const common = { name: resource.name, description: resource.description ?? null, ...(resource.availability_zone ? { availabilityZone: resource.availability_zone } : {}) };
+      const common = {
+        name: resource.name,
+        description: resource.description ?? null,
+        ...(resource.availability_zone ? { availabilityZone: resource.availability_zone } : {}),
+      };
       const refuse = (key: keyof typeof resource, needs: string): void => {
-        if (resource[key] !== undefined && resource[key] !== null) throw new DomainError("invalidRequest", `resource.${key}: is for ${needs} only`, { field: `resource.${key}` });
+        if (resource[key] !== undefined && resource[key] !== null)
+          throw new DomainError("invalidRequest", `resource.${key}: is for ${needs} only`, { field: `resource.${key}` });
       };
       if (resource.type === "OS::Nova::Server") {
         for (const key of ["path", "volume_type", "bootable", "metadata"] as const) refuse(key, "OS::Cinder::Volume");
         if (!resource.disks) throw new DomainError("invalidRequest", "resource.disks: is required for a server", { field: "resource.disks" });
-        const server = await addServer(context, caller, { ...common, disks: readDisks(resource.disks), ...(resource.architecture ? { architecture: resource.architecture } : {}) });
+        const server = await addServer(context, caller, {
+          ...common,
+          disks: readDisks(resource.disks),
+          ...(resource.architecture ? { architecture: resource.architecture } : {}),
+        });
         return { body: { resource: renderResource(server) } };
       }
       for (const key of ["disks", "architecture"] as const) refuse(key, "OS::Nova::Server");
-      if (!resource.path) throw new DomainError("invalidRequest", "resource.path: is required for a volume that is a file", { field: "resource.path" });
+      if (!resource.path)
+        throw new DomainError("invalidRequest", "resource.path: is required for a volume that is a file", { field: "resource.path" });
       const { metadata, encryption } = readEncryption(resource.metadata ?? {});
       const volume = await addFileVolume(context, caller, {
         ...common,

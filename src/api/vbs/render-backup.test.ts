@@ -77,7 +77,8 @@ describe("VBS v2's rendering of a backup", () => {
   });
 
   test("each figure follows its fact", () => {
-    const of = (patch: Parameters<typeof sampleDiskBackup>[0], more: Partial<ServiceMetadataFacts> = {}) => parse(renderServiceMetadata(sampleView(sampleDiskBackup(patch)), { ...facts, ...more }));
+    const of = (patch: Parameters<typeof sampleDiskBackup>[0], more: Partial<ServiceMetadataFacts> = {}) =>
+      parse(renderServiceMetadata(sampleView(sampleDiskBackup(patch)), { ...facts, ...more }));
     assert.equal(of({ incremental: false })["Type"], 1);
     assert.equal(of({ incremental: true })["Type"], 0);
     assert.equal(of({ incremental: false }, { typeReading: "otc2022" })["Type"], 0);
@@ -166,7 +167,10 @@ describe("Block Storage v3's rendering of a backup", () => {
   });
 
   test("a backup that holds nothing yet counts no object and tells its creation as its instant", () => {
-    const body = renderBackupV3(sampleView(sampleDiskBackup({ status: "protecting", statistics: null, rootKey: null, protectedAt: null })), v3, { minor: 0, explicitVersion: false });
+    const body = renderBackupV3(sampleView(sampleDiskBackup({ status: "protecting", statistics: null, rootKey: null, protectedAt: null })), v3, {
+      minor: 0,
+      explicitVersion: false,
+    });
     assert.equal(body.status, "creating");
     assert.equal(body.object_count, 0);
     assert.equal(body.container, null);

@@ -1,0 +1,151 @@
+import fastify, { type FastifyInstance } from "fastify";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { registerDialects } from "../../src/api/dialects.ts";
+import { unauthenticated } from "../../src/api/http/failure.ts";
+import type { BlockStorageOptions } from "../../src/api/cinder/block-storage.ts";
+import { openCatalog } from "#catalog/open.ts";
+import type { Role } from "#model/caller.ts";
+import { systemClock } from "#platform/clock.ts";
+import { silentLog } from "#platform/log.ts";
+import { systemRandom } from "#platform/random.ts";
+import type { Engine } from "#repository/engine-types.ts";
+import type { Context } from "#services/context.ts";
+
+export const projectA = "00000000000000000000000000000001";
+export const projectB = "00000000000000000000000000000002";
+
+/** The engine is beside the point of these tests but for the images it serves: backup id → bytes. */
+export function imageEngine(images: Map<string, Uint8Array>): Engine {
+  const unused = (): never => {
+    throw new Error("no data is moved in this test");
+  };
+  return {
+    repositoryId: "test",
+    store: { kind: "memory", location: "memory" },
+    backup: unused,
+    restore: unused,
+    async readRange({ backupId, offset, length }) {
+      const image = images.get(backupId);
+      if (image === undefined) return unused();
+      return image.slice(offset, offset + length);
+    },
+    deleteRoot: unused,
+    async readRoot(tenant, backupId) {
+      const image = images.get(backupId);
+      if (image === undefined) return undefined;
+      return { backupId, tenant, baseId: null, sizeBytes: image.length } as Awaited<ReturnType<Engine["readRoot"]>>;
+    },
+    listRoots: unused,
+    async close() {},
+  };
+}
+
+export interface DialectApp {
+  app: FastifyInstance;
+  context: Context;
+  images: Map<string, Uint8Array>;
+  folder: string;
+  close(): Promise<void>;
+}
+
+/**
+ * The dialects over real services and a real catalog, without identity: the token `ROLE@PROJECT` is a user of that role in that project.
+ */
+export async function openDialectApp(options: Partial<BlockStorageOptions> = {}): Promise<DialectApp> {
+  const folder = mkdtempSync(join(tmpdir(), "opencbr-dialects-"));
+  mkdirSync(join(folder, "volumes"));
+  mkdirSync(join(folder, "sources"));
+  const catalog = await openCatalog({ path: ":memory:" });
+  const images = new Map<string, Uint8Array>();
+  const context: Context = {
+    catalog,
+    engine: imageEngine(images),
+    clock: systemClock,
+    random: systemRandom,
+    log: silentLog,
+    settings: {
+      region: "RegionOne",
+      zone: "az1",
+      nodeId: "88888888-8888-4888-8888-888888888888",
+      volumesPath: join(folder, "volumes"),
+      sourceRoots: [join(folder, "sources")],
+      chunkBytes: 262_144,
+      compressionLevel: 1,
+      vaultMinGib: 1,
+      vaultMaxGib: 10_485_760,
+      implicitVaultGib: 10_485_760,
+    },
+    wake() {},
+  };
+  const app = fastify({ exposeHeadRoutes: false, routerOptions: { ignoreTrailingSlash: true, maxParamLength: 1024 } });
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("*", { parseAs: "buffer" }, (_request, body, done) => done(null, body));
+  app.decorate("api", {
+    context,
+    authenticate({ headers }) {
+      const [role, projectId] = String(headers["x-auth-token"] ?? "").split("@");
+      if (role === undefined || projectId === undefined) throw unauthenticated("no token");
+      return {
+        userId: `${role}-user`,
+        userName: role,
+        domainId: "default",
+        scope: { kind: "project", projectId },
+        roles: [role as Role],
+        token: undefined,
+      };
+    },
+    baseUrlOf: () => "http://cbr.test",
+    routes: [],
+  });
+  registerDialects(app, { refuseDependentDeletes: false, serviceMetadataType: "seed", ...options });
+  await app.ready();
+  return {
+    app,
+    context,
+    images,
+    folder,
+    async close() {
+      await app.close();
+      await catalog.close();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+export interface Told {
+  status: number;
+  // oxlint-disable-next-line typescript/no-explicit-any -- answers are looked into, key by key
+  body: any;
+  headers: Record<string, unknown>;
+  raw: Buffer;
+}
+
+/** Asks the app as `ROLE@PROJECT`. */
+export async function ask(
+  { app }: DialectApp,
+  method: "GET" | "HEAD" | "POST" | "PUT" | "DELETE",
+  url: string,
+  sent: { body?: unknown; headers?: Record<string, string>; as?: string } = {},
+): Promise<Told> {
+  const { body, headers = {}, as = `member@${projectA}` } = sent;
+  const isBytes = body instanceof Uint8Array || typeof body === "string";
+  const response = await app.inject({
+    method,
+    url,
+    headers: {
+      ...(as === "" ? {} : { "x-auth-token": as }),
+      ...(body === undefined || isBytes ? {} : { "content-type": "application/json" }),
+      ...headers,
+    },
+    ...(body === undefined ? {} : { payload: isBytes ? Buffer.from(body as string) : JSON.stringify(body) }),
+  });
+  const type = response.headers["content-type"] ?? "";
+  return {
+    status: response.statusCode,
+    body: type.includes("json") && response.payload !== "" ? JSON.parse(response.payload) : undefined,
+    headers: response.headers,
+    raw: response.rawPayload,
+  };
+}
