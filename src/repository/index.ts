@@ -56,7 +56,9 @@ export class ChunkIndex {
     this.#lookup = database.prepare(
       `SELECT p.id AS packId, p.kind, r.slot, r.offset, r.length, r.plain FROM records r JOIN packs p ON p.no = r.pack WHERE r.tenant = ? AND r.id = ?`,
     );
-    this.#insertRecord = database.prepare("INSERT OR IGNORE INTO records (tenant, id, pack, slot, offset, length, plain) VALUES (?, ?, ?, ?, ?, ?, ?)");
+    this.#insertRecord = database.prepare(
+      "INSERT OR IGNORE INTO records (tenant, id, pack, slot, offset, length, plain) VALUES (?, ?, ?, ?, ?, ?, ?)",
+    );
     this.#pagePacks = database.prepare("SELECT packs FROM page_packs WHERE tenant = ? AND page = ?");
   }
 
@@ -66,20 +68,31 @@ export class ChunkIndex {
     try {
       database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -32768; PRAGMA temp_store = MEMORY");
       if (database.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").get() === undefined) {
-        if (database.prepare("SELECT 1 FROM sqlite_schema").get() !== undefined) throw new RepositoryError("notARepository", `${path} is not a chunk index`);
+        if (database.prepare("SELECT 1 FROM sqlite_schema").get() !== undefined)
+          throw new RepositoryError("notARepository", `${path} is not a chunk index`);
         database.exec(`BEGIN; ${schema}`);
         database.prepare("INSERT INTO meta VALUES ('version', ?), ('repository', ?)").run(String(schemaVersion), repositoryId);
         database.exec("COMMIT");
       }
-      const meta = new Map(database.prepare("SELECT name, value FROM meta").all().map((row) => [row["name"], row["value"]]));
-      if (Number(meta.get("version")) > schemaVersion) throw new RepositoryError("newerFormat", `the chunk index ${path} is of version ${meta.get("version")}`);
+      const meta = new Map(
+        database
+          .prepare("SELECT name, value FROM meta")
+          .all()
+          .map((row) => [row["name"], row["value"]]),
+      );
+      if (Number(meta.get("version")) > schemaVersion)
+        throw new RepositoryError("newerFormat", `the chunk index ${path} is of version ${meta.get("version")}`);
       if (meta.get("repository") !== repositoryId)
         throw new RepositoryError("notARepository", `the chunk index ${path} is that of repository ${meta.get("repository")}, not ${repositoryId}`);
       return new ChunkIndex(database);
     } catch (error) {
       database.close();
       if (error instanceof RepositoryError) throw error;
-      throw new RepositoryError("notARepository", `the chunk index ${path} cannot be opened: ${(error as Error).message}; delete it to have it rebuilt`, error);
+      throw new RepositoryError(
+        "notARepository",
+        `the chunk index ${path} cannot be opened: ${(error as Error).message}; delete it to have it rebuilt`,
+        error,
+      );
     }
   }
 
@@ -121,7 +134,12 @@ export class ChunkIndex {
     const no = this.#tenantNo(tenant);
     if (no === undefined) return;
     for (const row of this.#database.prepare("SELECT id, kind, size, records FROM packs WHERE tenant = ? ORDER BY no").iterate(no))
-      yield { packId: row["id"] as Uint8Array, kind: row["kind"] === 1 ? "data" : "page", sizeBytes: Number(row["size"]), recordCount: Number(row["records"]) };
+      yield {
+        packId: row["id"] as Uint8Array,
+        kind: row["kind"] === 1 ? "data" : "page",
+        sizeBytes: Number(row["size"]),
+        recordCount: Number(row["records"]),
+      };
   }
 
   packCountOf(tenant: string): number {
@@ -131,7 +149,9 @@ export class ChunkIndex {
 
   /** Names of all tenants that have, or had, packs. */
   tenants(): string[] {
-    return this.#statement("SELECT name FROM tenants ORDER BY no").all().map((row) => String(row["name"]));
+    return this.#statement("SELECT name FROM tenants ORDER BY no")
+      .all()
+      .map((row) => String(row["name"]));
   }
 
   /** Remembers which packs hold the chunks of a page. Every pack must have been added; `missingChunk` otherwise. Repeating replaces. */
@@ -196,7 +216,9 @@ export class ChunkIndex {
   packsWithIgnored(tenant: string): Uint8Array[] {
     const no = this.#tenantNo(tenant);
     if (no === undefined) return [];
-    return this.#statement("SELECT id FROM packs WHERE tenant = ? AND ignored > 0 ORDER BY no").all(no).map((row) => row["id"] as Uint8Array);
+    return this.#statement("SELECT id FROM packs WHERE tenant = ? AND ignored > 0 ORDER BY no")
+      .all(no)
+      .map((row) => row["id"] as Uint8Array);
   }
 
   /** Gives a known pack's records another chance: ids that have lost their place get one in it. */

@@ -105,9 +105,11 @@ export function wrapTenantKey(masterKey: Uint8Array, tenant: string, dataKey: Ui
 export function unwrapTenantKey(masterKey: Uint8Array, tenant: string, wrapped: Uint8Array): Uint8Array {
   require32("master key", masterKey);
   const bytes = Buffer.from(wrapped.buffer, wrapped.byteOffset, wrapped.length);
-  const refuse = (what: string, cause?: unknown): RepositoryError => new RepositoryError("wrongMasterKey", `the key object of tenant ${tenant} ${what}`, cause);
+  const refuse = (what: string, cause?: unknown): RepositoryError =>
+    new RepositoryError("wrongMasterKey", `the key object of tenant ${tenant} ${what}`, cause);
   if (bytes.length < 12 || !bytes.subarray(0, 8).equals(tenantKeyMagic)) throw refuse("is not a wrapped key");
-  if (bytes.readUInt16LE(8) > version) throw new RepositoryError("newerFormat", `the key object of tenant ${tenant} is of format ${bytes.readUInt16LE(8)}`);
+  if (bytes.readUInt16LE(8) > version)
+    throw new RepositoryError("newerFormat", `the key object of tenant ${tenant} is of format ${bytes.readUInt16LE(8)}`);
   const headerLength = 12 + bytes.readUInt16LE(10);
   if (bytes.readUInt16LE(8) !== version || bytes.length !== headerLength + 60) throw refuse("has a wrong version or length");
   if (bytes.toString("utf8", 12, headerLength) !== tenant) throw refuse("is another tenant's");

@@ -8,7 +8,8 @@ const segment = /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$/;
 const packKeyPattern = /^t\/([A-Za-z0-9_-][A-Za-z0-9._-]{0,127})\/packs\/([0-9a-f]{2})\/([0-9a-f]{32})$/;
 
 function checked(name: string, value: string): string {
-  if (!segment.test(value)) throw new RepositoryError("invalidRequest", `${name} ${JSON.stringify(value)} is not a name of letters, digits, ".", "_" and "-"`);
+  if (!segment.test(value))
+    throw new RepositoryError("invalidRequest", `${name} ${JSON.stringify(value)} is not a name of letters, digits, ".", "_" and "-"`);
   return value;
 }
 

@@ -34,7 +34,10 @@ export function loadMasterKey(path: string): Uint8Array {
   try {
     const { mode } = fstatSync(fd);
     if ((mode & 0o077) !== 0)
-      throw new RepositoryError("wrongMasterKey", `${path} may be used by others (mode ${(mode & 0o777).toString(8).padStart(4, "0")}): set it to 0600, and consider the key known`);
+      throw new RepositoryError(
+        "wrongMasterKey",
+        `${path} may be used by others (mode ${(mode & 0o777).toString(8).padStart(4, "0")}): set it to 0600, and consider the key known`,
+      );
     const bytes = Buffer.alloc(maxFileBytes);
     return parseMasterKey(bytes.toString("latin1", 0, readSync(fd, bytes)), path);
   } finally {

@@ -4,7 +4,17 @@ import { RepositoryError } from "./engine-types.ts";
 import { keyedHash, packKey } from "./keys.ts";
 import type { TenantKeys } from "./keys.ts";
 import { hexOf, packObjectKey } from "./layout.ts";
-import { RecordSealer, compress, decompress, kindCode, maxPlainBytes, openPayload, readRecordHeader, recordOverheadBytes, zstdBound } from "./record.ts";
+import {
+  RecordSealer,
+  compress,
+  decompress,
+  kindCode,
+  maxPlainBytes,
+  openPayload,
+  readRecordHeader,
+  recordOverheadBytes,
+  zstdBound,
+} from "./record.ts";
 import type { RecordKind } from "./record.ts";
 import { footerBytes, packHeaderBytes, trailerEntryBytes, writePackHeader, writeTrailer } from "./trailer.ts";
 
@@ -123,7 +133,7 @@ export class PackWriter {
     writeTrailer(this.#bytes, this.#length, this.kind, this.packId, this.#entries, this.#hashes);
     const bytes = this.#bytes.subarray(0, size);
     this.#reopen(bytes, options.deep ?? false);
-    return { packId: this.packId, kind: this.kind, key: packObjectKey(this.#tenant, this.packId), bytes, entries: this.#entries };
+    return { packId: this.packId, kind: this.kind, key: packObjectKey(this.#tenant, this.packId), bytes: plainView(bytes), entries: this.#entries };
   }
 
   #reopen(bytes: Buffer, deep: boolean): void {
@@ -154,3 +164,6 @@ export class PackWriter {
     this.#bytes = larger;
   }
 }
+
+/** The same memory without Buffer's own `slice`, which would share where a Uint8Array's copies. */
+const plainView = (bytes: Buffer): Uint8Array => new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);

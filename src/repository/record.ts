@@ -162,7 +162,8 @@ export function openRecord(
   if (!bytes.subarray(24, 56).equals(expected.id)) throw corrupt(`holds ${hexOf(header.id)}, not ${hexOf(expected.id)}`);
   if (expected.plainLength !== undefined && header.plainLength !== expected.plainLength)
     throw corrupt(`holds ${header.plainLength} bytes, not ${expected.plainLength}`);
-  if (bytes.length !== recordOverheadBytes + header.cipherLength) throw corrupt(`has ${bytes.length} bytes, not ${recordOverheadBytes + header.cipherLength}`);
+  if (bytes.length !== recordOverheadBytes + header.cipherLength)
+    throw corrupt(`has ${bytes.length} bytes, not ${recordOverheadBytes + header.cipherLength}`);
   const payload = openPayload(packKey(keys, packId), packId, header.slot, bytes);
   if (!payload) throw corrupt("does not authenticate");
   let plain = payload;

@@ -48,9 +48,15 @@ export function decodeRecord(bytes: Uint8Array): RepositoryRecord {
 export async function openOrCreateRepository(store: ObjectStore, masterKey: Uint8Array, random: Random): Promise<RepositoryRecord> {
   if ((await store.stat(repositoryRecordKey)) === undefined) {
     for await (const { key } of store.list(""))
-      if (key !== repositoryRecordKey) throw new RepositoryError("notARepository", `the store has objects (${key}, for one) but no ${repositoryRecordKey}`);
+      if (key !== repositoryRecordKey)
+        throw new RepositoryError("notARepository", `the store has objects (${key}, for one) but no ${repositoryRecordKey}`);
     const repositoryId = random.uuid();
-    const record: RepositoryRecord = { format: "opencbr-repository", version: 1, repositoryId, masterKeyCheck: masterKeyCheck(masterKey, repositoryId) };
+    const record: RepositoryRecord = {
+      format: "opencbr-repository",
+      version: 1,
+      repositoryId,
+      masterKeyCheck: masterKeyCheck(masterKey, repositoryId),
+    };
     // Another process may have been first: whatever is stored counts.
     await store.putIfAbsent(repositoryRecordKey, [encodeRecord(record)]);
   }

@@ -77,7 +77,7 @@ function isHole(ids: Uint8Array, place: number): boolean {
 function encodeIds(ids: Uint8Array): Buffer[] {
   const parts: Buffer[] = [];
   const count = ids.length / 32;
-  for (let place = 0; place < count; ) {
+  for (let place = 0; place < count;) {
     const start = place;
     while (place < count && isHole(ids, place)) place++;
     const firstId = place;
@@ -93,7 +93,7 @@ function encodeIds(ids: Uint8Array): Buffer[] {
 function decodeIds(bytes: Buffer, start: number, count: number): Uint8Array | string {
   const ids = new Uint8Array(count * 32);
   let at = start;
-  for (let place = 0; place < count; ) {
+  for (let place = 0; place < count;) {
     if (at + 8 > bytes.length) return "is cut short";
     const holes = bytes.readUInt32LE(at);
     const run = bytes.readUInt32LE(at + 4);
@@ -115,7 +115,8 @@ export function sealRoot(keys: TenantKeys, root: Omit<Root, "merkleRoot">, rando
   const { sizeBytes, chunkBytes, pageIds } = root;
   if (!Number.isSafeInteger(sizeBytes) || sizeBytes < 0) throw new RepositoryError("invalidRequest", `sizeBytes ${sizeBytes} is not a size`);
   if (!isChunkSize(chunkBytes)) throw new RepositoryError("invalidRequest", `chunkBytes ${chunkBytes} is not a power of two from 64 KiB to 4 MiB`);
-  if (pageCountOf(sizeBytes, chunkBytes) > maxPages) throw new RepositoryError("invalidRequest", `sizeBytes ${sizeBytes} needs larger chunks than ${chunkBytes}`);
+  if (pageCountOf(sizeBytes, chunkBytes) > maxPages)
+    throw new RepositoryError("invalidRequest", `sizeBytes ${sizeBytes} needs larger chunks than ${chunkBytes}`);
   if (pageIds.length !== pageCountOf(sizeBytes, chunkBytes) * 32)
     throw new RepositoryError("invalidRequest", `${pageIds.length / 32} page ids for ${pageCountOf(sizeBytes, chunkBytes)} pages`);
   const json = Buffer.from(JSON.stringify({ baseId: root.baseId, statistics: root.statistics, document: root.document ?? null }), "utf8");
@@ -126,7 +127,8 @@ export function sealRoot(keys: TenantKeys, root: Omit<Root, "merkleRoot">, rando
   fixed.set(merkleRootOf(keys, sizeBytes, chunkBytes, pageIds), 16);
   fixed.writeUInt32LE(json.length, 48);
   const payload = Buffer.concat([fixed, json, ...encodeIds(pageIds)]);
-  if (payload.length > maxPayloadBytes) throw new RepositoryError("invalidRequest", `a root object of ${payload.length} bytes: at most ${maxPayloadBytes}`);
+  if (payload.length > maxPayloadBytes)
+    throw new RepositoryError("invalidRequest", `a root object of ${payload.length} bytes: at most ${maxPayloadBytes}`);
   const packed = zstdCompressSync(payload, { chunkSize: zstdBound(payload.length), params: { [constants.ZSTD_c_compressionLevel]: 3 } });
   const tenant = Buffer.from(root.tenant, "utf8");
   const backupId = Buffer.from(root.backupId, "utf8");
@@ -180,7 +182,11 @@ export function openRoot(keys: TenantKeys, object: Uint8Array, expected: { tenan
   return { tenant, backupId, ...readPayload(keys, payload, corrupt) };
 }
 
-function readPayload(keys: TenantKeys, payload: Buffer, corrupt: (what: string, cause?: unknown) => RepositoryError): Omit<Root, "tenant" | "backupId"> {
+function readPayload(
+  keys: TenantKeys,
+  payload: Buffer,
+  corrupt: (what: string, cause?: unknown) => RepositoryError,
+): Omit<Root, "tenant" | "backupId"> {
   const sizeBytes = Number(payload.readBigUInt64LE());
   const chunkBytes = payload.readUInt32LE(8);
   const pageCount = payload.readUInt32LE(12);

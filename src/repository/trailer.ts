@@ -77,13 +77,16 @@ function readHead(bytes: Buffer, at: number, magic: Buffer, what: string): { kin
 export function trailerLength(tail: Uint8Array, packSize: number): number {
   const bytes = asBuffer(tail);
   const at = bytes.length - footerBytes;
-  if (at < 0 || packSize < packHeaderBytes + footerBytes || bytes.length > packSize) throw corrupt(`a pack of ${packSize} bytes, of which ${bytes.length} were read`);
+  if (at < 0 || packSize < packHeaderBytes + footerBytes || bytes.length > packSize)
+    throw corrupt(`a pack of ${packSize} bytes, of which ${bytes.length} were read`);
   readHead(bytes, at, footerMagic, "the pack's footer");
   const count = bytes.readUInt32LE(at + 32);
   const length = count * trailerEntryBytes + footerBytes;
-  if (count > maxRecords || packHeaderBytes + length + count * recordOverheadBytes > packSize) throw corrupt(`the pack's footer tells of ${count} records`);
+  if (count > maxRecords || packHeaderBytes + length + count * recordOverheadBytes > packSize)
+    throw corrupt(`the pack's footer tells of ${count} records`);
   if (bytes.readUInt32LE(at + 36) !== 0) throw corrupt("the pack's footer has a reserved field in use");
-  if (bytes.readBigUInt64LE(at + 40) !== BigInt(packSize)) throw corrupt(`the pack's footer tells of ${bytes.readBigUInt64LE(at + 40)} bytes, not ${packSize}`);
+  if (bytes.readBigUInt64LE(at + 40) !== BigInt(packSize))
+    throw corrupt(`the pack's footer tells of ${bytes.readBigUInt64LE(at + 40)} bytes, not ${packSize}`);
   return length;
 }
 
@@ -98,7 +101,8 @@ export function readTrailer(tail: Uint8Array, packSize: number): PackContents {
   const footer = length - footerBytes;
   const { kind, packId } = readHead(bytes, footer, footerMagic, "the pack's footer");
   const name = hexOf(packId);
-  if (!blake3(bytes.subarray(0, footer + 48)).equals(bytes.subarray(footer + 48))) throw corrupt(`the trailer of pack ${name} does not match its hash`);
+  if (!blake3(bytes.subarray(0, footer + 48)).equals(bytes.subarray(footer + 48)))
+    throw corrupt(`the trailer of pack ${name} does not match its hash`);
   const entries: PackContents["entries"] = [];
   let expectedOffset = packHeaderBytes;
   for (let at = 0; at < footer; at += trailerEntryBytes) {
@@ -109,7 +113,15 @@ export function readTrailer(tail: Uint8Array, packSize: number): PackContents {
     if (header.slot !== slot || header.kind !== kind || bytes.readBigUInt64LE(at + 56) !== BigInt(expectedOffset))
       throw corrupt(`entry ${slot} in the trailer of pack ${name} is out of place`);
     const { id, plainLength, compressed } = header;
-    entries.push({ id, slot, offset: expectedOffset, length: recordLength, plainLength, compressed, hash: Uint8Array.prototype.slice.call(bytes, at + 64, at + 96) });
+    entries.push({
+      id,
+      slot,
+      offset: expectedOffset,
+      length: recordLength,
+      plainLength,
+      compressed,
+      hash: Uint8Array.prototype.slice.call(bytes, at + 64, at + 96),
+    });
     expectedOffset += recordLength;
   }
   if (expectedOffset !== packSize - length) throw corrupt(`the records of pack ${name} do not fill it`);
@@ -143,7 +155,8 @@ export function verifyPackCiphertext(pack: Uint8Array): PackContents & { damaged
   const bytes = asBuffer(pack);
   const contents = readTrailer(bytes, bytes.length);
   const head = readHead(bytes, 0, headerMagic, "the pack");
-  if (head.kind !== contents.kind || Buffer.compare(head.packId, contents.packId) !== 0) throw corrupt(`the header of pack ${hexOf(contents.packId)} is another pack's`);
+  if (head.kind !== contents.kind || Buffer.compare(head.packId, contents.packId) !== 0)
+    throw corrupt(`the header of pack ${hexOf(contents.packId)} is another pack's`);
   const damaged: { slot: number; reason: string }[] = [];
   const trailerStart = bytes.length - footerBytes - contents.entries.length * trailerEntryBytes;
   for (const entry of contents.entries) {

@@ -4,7 +4,12 @@ const segment = /^[A-Za-z0-9._-]+$/;
 
 /** The key itself when it obeys the contract; otherwise a {@link StorageError} `badKey`. */
 export function checkKey(key: string): string {
-  const fault = key.length > 512 ? "is longer than 512 characters" : key.split("/").some((part) => !segment.test(part) || part === "." || part === "..") ? "has a segment that is not allowed" : "";
+  const fault =
+    key.length > 512
+      ? "is longer than 512 characters"
+      : key.split("/").some((part) => !segment.test(part) || part === "." || part === "..")
+        ? "has a segment that is not allowed"
+        : "";
   if (fault) throw new StorageError("badKey", key, `key ${JSON.stringify(key.slice(0, 80))} ${fault}`);
   return key;
 }

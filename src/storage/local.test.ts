@@ -69,7 +69,9 @@ test("local: a write that runs out of space is noSpace and leaves neither object
     const outcome = await store.putIfAbsent("k", [Buffer.alloc(4096), Buffer.alloc(1 << 20)]).catch((error) => error.code);
     console.log(outcome, await store.stat("k"), await store.putIfAbsent("small", [Buffer.alloc(10)]));`;
   // The limit on a file's size stands for the full disk: both end a write half-way with an error of the file system.
-  const child = spawnSync("sh", ["-c", 'ulimit -f 64; exec "$0" "$@"', process.execPath, "--input-type=module", "-e", script, path], { encoding: "utf8" });
+  const child = spawnSync("sh", ["-c", 'ulimit -f 64; exec "$0" "$@"', process.execPath, "--input-type=module", "-e", script, path], {
+    encoding: "utf8",
+  });
   assert.equal(child.stdout.trim(), "noSpace undefined stored", child.stderr);
   assert.deepEqual(readdirSync(join(path, "tmp")), []);
   assert.deepEqual(readdirSync(join(path, "objects")), ["small"]);

@@ -52,7 +52,7 @@ async function syncFolder(path: string): Promise<void> {
 async function writeAll(file: FileHandle, parts: readonly Uint8Array[]): Promise<void> {
   let position = 0;
   for (const part of parts) {
-    for (let done = 0; done < part.length; ) {
+    for (let done = 0; done < part.length;) {
       const { bytesWritten } = await file.write(part, done, part.length - done, position);
       done += bytesWritten;
       position += bytesWritten;
@@ -133,8 +133,9 @@ export class LocalStore implements ObjectStore, LocalFiles {
         if (!found.isFile()) throw new StorageError("notFound", key, `there is no object ${key}`);
         const { offset, length } = range ?? { offset: 0, length: found.size };
         checkRange(key, found.size, { offset, length });
-        const bytes = Buffer.allocUnsafeSlow(length);
-        for (let done = 0; done < length; ) {
+        // Not a Buffer, whose slice would share memory; not zeroed, for it is filled.
+        const bytes = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
+        for (let done = 0; done < length;) {
           const { bytesRead } = await file.read(bytes, done, length - done, offset + done);
           if (bytesRead === 0) throw new StorageError("unavailable", key, `object ${key} became shorter while it was read`);
           done += bytesRead;
@@ -144,7 +145,9 @@ export class LocalStore implements ObjectStore, LocalFiles {
         await file.close();
       }
     } catch (error) {
-      throw errnoOf(error) === "ENOTDIR" ? new StorageError("notFound", key, `there is no object ${key}`, error) : storageError(key, "reading", error);
+      throw errnoOf(error) === "ENOTDIR"
+        ? new StorageError("notFound", key, `there is no object ${key}`, error)
+        : storageError(key, "reading", error);
     }
   }
 
