@@ -40,7 +40,10 @@ function split(url: string): { path: string; query: string } {
 }
 
 function canonicalPath(path: string): string {
-  const encoded = path.split("/").map((segment) => encode(decode(segment, "the path"))).join("/");
+  const encoded = path
+    .split("/")
+    .map((segment) => encode(decode(segment, "the path")))
+    .join("/");
   return encoded.endsWith("/") ? encoded : `${encoded}/`;
 }
 

@@ -17,7 +17,9 @@ const form = /^\$scrypt\$ln=(\d{1,2}),r=(\d{1,2}),p=(\d{1,2})\$([A-Za-z0-9+/]{4,
 function derive(password: string, salt: Uint8Array, length: number, { ln, r, p }: ScryptCost): Promise<Buffer> {
   const N = 2 ** ln;
   return new Promise((resolve, reject) => {
-    scrypt(password.normalize("NFC"), salt, length, { N, r, p, maxmem: 256 * r * N + 1024 * 1024 }, (error, key) => (error === null ? resolve(key) : reject(error)));
+    scrypt(password.normalize("NFC"), salt, length, { N, r, p, maxmem: 256 * r * N + 1024 * 1024 }, (error, key) =>
+      error === null ? resolve(key) : reject(error),
+    );
   });
 }
 

@@ -18,7 +18,8 @@ export interface IdentityKeys {
 /** HKDF-SHA256 (RFC 5869) with a label per purpose. @throws RangeError when the master key is not 32 bytes */
 export function deriveIdentityKeys(masterKey: Uint8Array): IdentityKeys {
   if (masterKey.length !== masterKeyBytes) throw new RangeError(`the master key has ${masterKey.length} bytes; ${masterKeyBytes} are needed`);
-  const derive = (purpose: string): Uint8Array => new Uint8Array(hkdfSync("sha256", masterKey, new Uint8Array(0), `opencbr identity v1 ${purpose}`, 32));
+  const derive = (purpose: string): Uint8Array =>
+    new Uint8Array(hkdfSync("sha256", masterKey, new Uint8Array(0), `opencbr identity v1 ${purpose}`, 32));
   return { token: derive("token"), secret: derive("access key secret") };
 }
 

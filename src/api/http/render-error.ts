@@ -65,7 +65,15 @@ function understand(error: unknown): Failure {
     return { status, message, code, isGateway: gatewayCode !== undefined, vbs, headers, defect: status >= 500 ? (error.cause ?? error) : undefined };
   }
   const { status, cbr, vbs } = errorKinds.internal;
-  return { status, message: "The service failed. Its log has the details under the request id.", code: cbr, isGateway: false, vbs, headers: {}, defect: error };
+  return {
+    status,
+    message: "The service failed. Its log has the details under the request id.",
+    code: cbr,
+    isGateway: false,
+    vbs,
+    headers: {},
+    defect: error,
+  };
 }
 
 /** The error in the dialect's own body. Anything but a {@link DomainError} or an {@link HttpFailure} is a defect: a plain 500 that tells nothing. */

@@ -58,10 +58,18 @@ function createServe(runtime: ApiRuntime, registered: RegisteredRoute) {
     const { scope } = principal;
     const ownProject = scope.kind === "project" ? scope.projectId : "";
     if (access === "project") {
-      if (ownProject !== projectId) throw new DomainError("forbidden", "project_id: the credentials are not for this project", { field: "project_id" });
+      if (ownProject !== projectId)
+        throw new DomainError("forbidden", "project_id: the credentials are not for this project", { field: "project_id" });
       if (!isAllowed(principal.roles, route.action)) throw new DomainError("forbidden", `the roles of this user do not allow ${route.action}`);
     }
-    return { userId: principal.userId, userName: principal.userName, projectId: ownProject, domainId: principal.domainId, roles: principal.roles, requestId };
+    return {
+      userId: principal.userId,
+      userName: principal.userName,
+      projectId: ownProject,
+      domainId: principal.domainId,
+      roles: principal.roles,
+      requestId,
+    };
   }
 
   async function answer(request: FastifyRequest): Promise<Answer> {
@@ -172,11 +180,18 @@ export function sendError(
 ): number {
   const rendered = renderError(dialect, fromFramework(error), request.id, ownErrors);
   if (rendered.defect !== undefined) {
-    runtime.context.log.error({ requestId: request.id, method: request.method, path: pathOf(request.originalUrl), err: rendered.defect }, "a request failed");
+    runtime.context.log.error(
+      { requestId: request.id, method: request.method, path: pathOf(request.originalUrl), err: rendered.defect },
+      "a request failed",
+    );
   }
   setRequestId(dialect, reply, request.id);
   if (rendered.status === 401) reply.header("www-authenticate", `Keystone uri="${runtime.baseUrlOf(request)}/identity/v3"`);
-  reply.code(rendered.status).headers({ ...rendered.headers }).header("content-type", "application/json; charset=utf-8").send(JSON.stringify(rendered.body));
+  reply
+    .code(rendered.status)
+    .headers({ ...rendered.headers })
+    .header("content-type", "application/json; charset=utf-8")
+    .send(JSON.stringify(rendered.body));
   return rendered.status;
 }
 
@@ -192,5 +207,7 @@ function fromFramework(error: unknown): unknown {
   if (typeof statusCode !== "number" || statusCode < 400 || statusCode > 499 || typeof code !== "string") return error;
   if (statusCode === 413) return new HttpFailure(413, "body: is too large", { gatewayCode: "APIGW.0201" });
   if (statusCode === 415) return new HttpFailure(415, "Content-Type: is not a media type", { gatewayCode: "APIGW.0201" });
-  return statusCode === 400 ? malformed("The request is malformed", error) : new HttpFailure(statusCode, "The request is malformed", { gatewayCode: "APIGW.0201" });
+  return statusCode === 400
+    ? malformed("The request is malformed", error)
+    : new HttpFailure(statusCode, "The request is malformed", { gatewayCode: "APIGW.0201" });
 }

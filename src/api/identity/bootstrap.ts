@@ -1,0 +1,78 @@
+import { hashPassword } from "../auth/password.ts";
+import { deriveIdentityKeys, sealSecret } from "../auth/secrets.ts";
+import type { Context } from "#services/context.ts";
+import type { Random } from "#platform/random.ts";
+
+/** What the first start made: to be shown once. Nowhere else are the secrets in clear. */
+export interface FirstAccounts {
+  domain: { id: string; name: string };
+  project: { id: string; name: string };
+  admin: { name: string; password: string };
+  demo: { name: string; password: string };
+  /** Of the user demo. */
+  accessKey: { id: string; secret: string };
+}
+
+/** The documented accounts of `--dev`: everybody knows them. */
+const devAccounts = {
+  projectId: "0de0de0de0de0de0de0de0de0de0de00",
+  adminPassword: "opencbr-admin",
+  demoPassword: "opencbr-demo",
+  accessKey: { id: "DEVACCESSKEY00000001", secret: "devsecretkey000000000000000000000000000001" },
+};
+
+const alphabet = "abcdefghijkmnpqrstuvwxyz23456789";
+/** Random text, 5 bits a character. */
+const randomText = (random: Random, length: number): string =>
+  Array.from(random.bytes(length), (byte) => alphabet.charAt(byte % alphabet.length)).join("");
+const hexId = (random: Random): string => random.uuid().replaceAll("-", "");
+
+function newAccounts(random: Random): typeof devAccounts {
+  return {
+    projectId: hexId(random),
+    adminPassword: randomText(random, 24),
+    demoPassword: randomText(random, 24),
+    accessKey: { id: randomText(random, 20).toUpperCase(), secret: randomText(random, 40) },
+  };
+}
+
+/**
+ * First start: domain Default, project demo, users admin (admin on demo) and demo (member), and an access key of demo; with `dev` the documented ones.
+ * Undefined on every later start: nothing is changed then.
+ */
+export async function bootstrapIdentity(
+  { catalog, random }: Pick<Context, "catalog" | "random">,
+  options: { dev: boolean; masterKey: Uint8Array },
+): Promise<FirstAccounts | undefined> {
+  const domain = { id: "default", name: "Default" };
+  if ((await catalog.identity.getDomain(domain.id)) !== undefined) return undefined;
+  const { projectId, adminPassword, demoPassword, accessKey } = options.dev ? devAccounts : newAccounts(random);
+  const [adminHash, demoHash] = await Promise.all([hashPassword(adminPassword, random), hashPassword(demoPassword, random)]);
+  const sealedSecret = sealSecret(deriveIdentityKeys(options.masterKey).secret, accessKey.id, accessKey.secret, random);
+  const [adminId, demoId] = [hexId(random), hexId(random)];
+  await catalog.transaction(async ({ identity }) => {
+    await identity.insertDomain(domain);
+    await identity.insertProject({ id: projectId, domainId: domain.id, name: "demo", description: "Made at the first start", enabled: true });
+    const common = { domainId: domain.id, enabled: true, defaultProjectId: projectId };
+    await identity.insertUser({ id: adminId, name: "admin", passwordHash: adminHash, ...common });
+    await identity.insertUser({ id: demoId, name: "demo", passwordHash: demoHash, ...common });
+    await identity.grantRole(adminId, projectId, "admin");
+    await identity.grantRole(demoId, projectId, "member");
+    await identity.insertAccessKey({
+      id: accessKey.id,
+      userId: demoId,
+      projectId,
+      sealedSecret,
+      enabled: true,
+      expiresAt: null,
+      securityTokenHash: null,
+    });
+  });
+  return {
+    domain,
+    project: { id: projectId, name: "demo" },
+    admin: { name: "admin", password: adminPassword },
+    demo: { name: "demo", password: demoPassword },
+    accessKey,
+  };
+}

@@ -1,0 +1,14 @@
+import type { Route } from "../http/route.ts";
+import { directoryRoutes } from "./directory-routes.ts";
+import { discoveryRoutes } from "./discovery.ts";
+import type { Identity } from "./identity.ts";
+import { temporaryKeyRoutes } from "./temporary-key-routes.ts";
+import { tokenRoutes } from "./token-routes.ts";
+
+/** Every route of the identity service: Keystone v3's shapes, and the few of IAM that clients need. */
+export const identityRoutes = (identity: Identity, { hostRules }: { hostRules: boolean }): Route[] => [
+  ...discoveryRoutes,
+  ...tokenRoutes(identity, hostRules),
+  ...directoryRoutes(identity),
+  ...temporaryKeyRoutes(identity),
+];
