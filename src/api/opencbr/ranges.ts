@@ -11,7 +11,8 @@ export interface ByteRange {
 }
 
 /**
- * Reads an HTTP `Range` header against a size. Absent, of another unit, of several ranges or malformed: undefined, which means the whole (RFC 9110 §14.2).
+ * Reads an HTTP `Range` header against a size. Absent, of another unit, of several ranges or malformed: undefined, which means the whole
+ * (RFC 9110 §14.2).
  * A single range that begins at or after the end is `rangeNotSatisfiable`.
  */
 export function readRange(header: string | undefined, sizeBytes: number): ByteRange | undefined {
