@@ -78,7 +78,7 @@ export class ChunkIndex {
         database
           .prepare("SELECT name, value FROM meta")
           .all()
-          .map((row) => [row["name"], row["value"]]),
+          .map((row) => [String(row["name"]), String(row["value"])]),
       );
       if (Number(meta.get("version")) > schemaVersion)
         throw new RepositoryError("newerFormat", `the chunk index ${path} is of version ${meta.get("version")}`);
