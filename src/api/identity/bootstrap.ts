@@ -7,8 +7,8 @@ import type { Random } from "#platform/random.ts";
 export interface FirstAccounts {
   domain: { id: string; name: string };
   project: { id: string; name: string };
-  admin: { name: string; password: string };
-  demo: { name: string; password: string };
+  /** admin (role admin on the project) and demo (member). */
+  users: { name: string; password: string }[];
   /** Of the user demo. */
   accessKey: { id: string; secret: string };
 }
@@ -71,8 +71,10 @@ export async function bootstrapIdentity(
   return {
     domain,
     project: { id: projectId, name: "demo" },
-    admin: { name: "admin", password: adminPassword },
-    demo: { name: "demo", password: demoPassword },
+    users: [
+      { name: "admin", password: adminPassword },
+      { name: "demo", password: demoPassword },
+    ],
     accessKey,
   };
 }
