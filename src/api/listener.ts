@@ -42,7 +42,8 @@ export function createListener(options: ListenerOptions): FastifyInstance {
     bodyLimit: defaultBodyLimitBytes,
     requestTimeout: requestTimeoutMs,
     genReqId: () => `req-${context.random.uuid()}`,
-    routerOptions: { ignoreTrailingSlash: true },
+    // A name of up to 255 characters may be asked for as if it were an id.
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 1024 },
     ...(hostRules ? { rewriteUrl: (request) => rewriteByHost(request.headers.host, request.url ?? "/") } : {}),
     frameworkErrors: (error, request, reply) => {
       sendError(runtime, dialectOfPath(pathOf(request.url)), request, reply, error);
