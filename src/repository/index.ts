@@ -66,7 +66,10 @@ export class ChunkIndex {
   static open(path: string, repositoryId: string): ChunkIndex {
     const database = new DatabaseSync(path, { timeout: 5000 });
     try {
-      database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -32768; PRAGMA temp_store = MEMORY");
+      // Ids are random, so a pack's rows touch a page each: checkpoints 8 times rarer than the default more than halve the cost of a row.
+      database.exec(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -32768; PRAGMA wal_autocheckpoint = 8192; PRAGMA temp_store = MEMORY",
+      );
       if (database.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").get() === undefined) {
         if (database.prepare("SELECT 1 FROM sqlite_schema").get() !== undefined)
           throw new RepositoryError("notARepository", `${path} is not a chunk index`);
