@@ -38,9 +38,13 @@ export async function createVolumeBackup(context: Context, caller: Caller, input
     const snapshot = input.snapshotId === undefined ? undefined : await usableSnapshot(tables, caller, volume, input.snapshotId);
     const base = await tables.backups.newestBase(caller.projectId, volume.id, snapshot?.createdAt);
     if (input.incremental === true && base === undefined) {
-      throw new DomainError("noIncrementalBase", `Volume ${volume.id} has no available backup in this project that an incremental one could build on.`, {
-        field: "incremental",
-      });
+      throw new DomainError(
+        "noIncrementalBase",
+        `Volume ${volume.id} has no available backup in this project that an incremental one could build on.`,
+        {
+          field: "incremental",
+        },
+      );
     }
     const vault = await implicitVault(context, tables, caller);
     await refuseFullVault(tables, vault);

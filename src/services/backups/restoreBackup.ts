@@ -45,7 +45,8 @@ export async function restoreBackup(context: Context, caller: Caller, input: Res
     await refuseUnlessRestorable(tables, backup);
     const now = context.clock.nowUs();
     if (backup.resourceType === "OS::Nova::Server") return restoreServer(context, tables, caller, backup, input);
-    if (backup.resourceType !== "OS::Cinder::Volume") throw new DomainError("backupNotRestorable", `A backup of ${backup.resourceType} cannot be restored.`);
+    if (backup.resourceType !== "OS::Cinder::Volume")
+      throw new DomainError("backupNotRestorable", `A backup of ${backup.resourceType} cannot be restored.`);
     if (input.serverId !== undefined || (input.mappings?.length ?? 0) > 0) {
       throw new DomainError("badMapping", "server_id and mappings are for server backups only", { field: "mappings" });
     }
@@ -117,10 +118,14 @@ async function restoreToVolume(
   const volume = await findVolume(tables, caller, volumeId);
   const previousStatus = await takeForRestore(context, tables, volume, ["available"]);
   if (volume.sizeGib < backup.resourceSizeGib) {
-    throw new DomainError("targetTooSmall", `volume_id: the volume has ${volume.sizeGib} GiB, the backup ${backup.resourceSizeGib} GiB`, { field: "volume_id" });
+    throw new DomainError("targetTooSmall", `volume_id: the volume has ${volume.sizeGib} GiB, the backup ${backup.resourceSizeGib} GiB`, {
+      field: "volume_id",
+    });
   }
   if (files !== undefined && files.targetBytes < files.imageBytes) {
-    throw new DomainError("targetTooSmall", `volume_id: the file has ${files.targetBytes} bytes, the backup ${files.imageBytes}`, { field: "volume_id" });
+    throw new DomainError("targetTooSmall", `volume_id: the file has ${files.targetBytes} bytes, the backup ${files.imageBytes}`, {
+      field: "volume_id",
+    });
   }
   return queueOntoVolume(context, tables, caller, backup, volume, previousStatus);
 }
@@ -149,9 +154,17 @@ async function takeForRestore(context: Context, tables: Tables, volume: Volume, 
   return volume.status;
 }
 
-async function restoreServer(context: Context, tables: Tables, caller: Caller, backup: Backup, input: RestoreBackupInput): Promise<RestoreBackupResult> {
+async function restoreServer(
+  context: Context,
+  tables: Tables,
+  caller: Caller,
+  backup: Backup,
+  input: RestoreBackupInput,
+): Promise<RestoreBackupResult> {
   if (input.volumeId !== undefined || input.newVolumeName !== undefined) {
-    throw new DomainError("badMapping", "volume_id is for disk backups only; a server backup is restored with server_id and mappings", { field: "volume_id" });
+    throw new DomainError("badMapping", "volume_id is for disk backups only; a server backup is restored with server_id and mappings", {
+      field: "volume_id",
+    });
   }
   const server = await findServer(tables, caller, input.serverId ?? backup.resourceId);
   const plan = await planServerRestore(tables, backup, server, input.mappings);

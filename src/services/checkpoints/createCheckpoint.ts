@@ -119,10 +119,12 @@ const missing = (binding: VaultResource): Skip => ({
 
 async function readiness(tables: Tables, resource: Resource, binding: VaultResource): Promise<Ready | Skip> {
   const open = await tables.tasks.openTasks({ resourceId: resource.id });
-  if (open.some((task) => task.type === "remove_resource")) return { code: "resourcesBeingRemoved", reason: "The resource is being removed from the vault." };
+  if (open.some((task) => task.type === "remove_resource"))
+    return { code: "resourcesBeingRemoved", reason: "The resource is being removed from the vault." };
   if (resource.type === "OS::Cinder::Volume") {
     if (resource.status === "restoring-backup") return { code: "resourceBeingRestored", reason: "The disk is being restored." };
-    if (resource.status !== "available" && resource.status !== "in-use") return { code: "volumeStatusForbids", reason: `The disk is ${resource.status}.` };
+    if (resource.status !== "available" && resource.status !== "in-use")
+      return { code: "volumeStatusForbids", reason: `The disk is ${resource.status}.` };
     return { resource, disks: [{ volume: resource, systemDisk: await isSystemDisk(tables, resource.id) }] };
   }
   return serverReadiness(tables, resource, binding);
@@ -135,7 +137,8 @@ async function serverReadiness(tables: Tables, server: Server, binding: VaultRes
     const volume = await tables.resources.getVolume(server.projectId, volumeId);
     if (volume === undefined) return { code: "volumeNotFound", reason: `Its disk ${volumeId} is no longer there.` };
     if (volume.status === "restoring-backup") return { code: "resourceBeingRestored", reason: `Its disk ${volumeId} is being restored.` };
-    if (volume.status !== "available" && volume.status !== "in-use") return { code: "serverStatusForbids", reason: `Its disk ${volumeId} is ${volume.status}.` };
+    if (volume.status !== "available" && volume.status !== "in-use")
+      return { code: "serverStatusForbids", reason: `Its disk ${volumeId} is ${volume.status}.` };
     disks.push({ volume, systemDisk });
   }
   return disks.length === 0 ? { code: "serverHasNoDisk", reason: "The server has no disk to back up." } : { resource: server, disks };

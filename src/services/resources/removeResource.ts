@@ -18,8 +18,10 @@ export async function removeResource(context: Context, caller: Caller, input: { 
       throw new DomainError("invalidRequest", `Volume ${resource.id} holds its bytes here: delete the volume instead.`);
     }
     const bound = await tables.vaults.vaultOf(resource.id);
-    if (bound !== undefined) throw new DomainError("conflict", `Resource ${resource.id} is bound to vault ${bound.vaultId}; remove it from there first.`);
-    if (await hasOpenTasks(tables, resource.id)) throw new DomainError("conflict", `Resource ${resource.id} is busy; try again when its tasks are done.`);
+    if (bound !== undefined)
+      throw new DomainError("conflict", `Resource ${resource.id} is bound to vault ${bound.vaultId}; remove it from there first.`);
+    if (await hasOpenTasks(tables, resource.id))
+      throw new DomainError("conflict", `Resource ${resource.id} is busy; try again when its tasks are done.`);
     if (resource.type === "OS::Nova::Server") {
       for (const disk of resource.disks) {
         const volume = await tables.resources.getVolume(caller.projectId, disk.volumeId);

@@ -10,7 +10,6 @@ import { holdForCopy } from "../support/holds.ts";
 import { localPath, pathOf } from "../support/paths.ts";
 import { cloneFile, duplicate, fileSize } from "../support/volume-files.ts";
 
-
 export interface CreateSnapshotInput {
   volumeId: Id;
   name?: string | null;

@@ -120,7 +120,14 @@ export async function takeForBackup(tables: Tables, volume: Volume, now: Timesta
 }
 
 /** Inserts a top-level backup with its children and the task that makes it. */
-export async function insertBackup(context: Context, tables: Tables, run: Run, backup: Backup, children: readonly Backup[], input: BackupTaskInput): Promise<Task> {
+export async function insertBackup(
+  context: Context,
+  tables: Tables,
+  run: Run,
+  backup: Backup,
+  children: readonly Backup[],
+  input: BackupTaskInput,
+): Promise<Task> {
   const task = newTask(context, {
     projectId: backup.projectId,
     type: "backup",

@@ -48,7 +48,9 @@ export async function bindResources(tables: Tables, caller: Caller, vault: Vault
 
 async function resourceFor(tables: Tables, caller: Caller, input: VaultResourceInput): Promise<Resource> {
   const found =
-    input.type === "OS::Nova::Server" ? await tables.resources.getServer(caller.projectId, input.id) : await tables.resources.getVolume(caller.projectId, input.id);
+    input.type === "OS::Nova::Server"
+      ? await tables.resources.getServer(caller.projectId, input.id)
+      : await tables.resources.getVolume(caller.projectId, input.id);
   if (found !== undefined) return found;
   const [code, noun] = input.type === "OS::Nova::Server" ? (["serverNotFound", "server"] as const) : (["volumeNotFound", "volume"] as const);
   throw new DomainError(code, `resources: there is no ${noun} ${input.id} in this project`, { field: "resources" });
@@ -72,7 +74,9 @@ async function refuseServer(tables: Tables, server: Server, excluded: readonly I
   }
   for (const { volumeId } of server.disks) {
     if (!excluded.includes(volumeId) && (await tables.vaults.vaultOf(volumeId)) !== undefined) {
-      throw new DomainError("diskInTwoVaults", `resources: disk ${volumeId} of server ${server.id} is protected by itself already`, { field: "resources" });
+      throw new DomainError("diskInTwoVaults", `resources: disk ${volumeId} of server ${server.id} is protected by itself already`, {
+        field: "resources",
+      });
     }
   }
 }
@@ -87,7 +91,9 @@ async function refuseVolume(tables: Tables, volume: Volume, input: VaultResource
   for (const server of await tables.resources.serversOf(volume.id)) {
     const binding = await tables.vaults.vaultOf(server.id);
     if (binding !== undefined && !binding.excludeVolumes.includes(volume.id)) {
-      throw new DomainError("diskInTwoVaults", `resources: volume ${volume.id} is protected with its server ${server.id} already`, { field: "resources" });
+      throw new DomainError("diskInTwoVaults", `resources: volume ${volume.id} is protected with its server ${server.id} already`, {
+        field: "resources",
+      });
     }
   }
 }

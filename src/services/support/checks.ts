@@ -40,7 +40,8 @@ export function checkZone(text: string, field: string): string {
 }
 
 export function checkWholeNumber(value: number, field: string, minimum: number, maximum: number): number {
-  if (!Number.isSafeInteger(value) || value < minimum || value > maximum) throw invalid(field, `must be a whole number from ${minimum} to ${maximum}`);
+  if (!Number.isSafeInteger(value) || value < minimum || value > maximum)
+    throw invalid(field, `must be a whole number from ${minimum} to ${maximum}`);
   return value;
 }
 

@@ -21,7 +21,8 @@ export async function topLevelBackups(tables: Tables, projectId: ProjectId, vaul
 export async function refuseUnlessRemovable(tables: Tables, backup: Backup): Promise<void> {
   const family = [backup, ...(await tables.backups.children(backup.id))];
   for (const each of family) {
-    if (each.status === "waiting_protect" || each.status === "protecting") throw new DomainError("backupRunning", `Backup ${each.id} is still being made.`);
+    if (each.status === "waiting_protect" || each.status === "protecting")
+      throw new DomainError("backupRunning", `Backup ${each.id} is still being made.`);
     if (each.status !== "available" && each.status !== "error") {
       throw new DomainError("backupNotDeletable", `Backup ${each.id} is ${each.status}; only an available or failed one can be deleted.`);
     }

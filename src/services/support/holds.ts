@@ -26,12 +26,14 @@ function enter(map: Map<Id, number>, id: Id): () => void {
 
 /** Refuses what would change or remove the bytes of a volume while they are copied. */
 export function refuseWhileCopied(context: Context, volumeId: Id): void {
-  if (holds(context).copies.has(volumeId)) throw new DomainError("volumeStatusForbids", `Volume ${volumeId} is being copied; try again when that is done.`);
+  if (holds(context).copies.has(volumeId))
+    throw new DomainError("volumeStatusForbids", `Volume ${volumeId} is being copied; try again when that is done.`);
 }
 
 /** Marks a volume as being copied until the returned function is called; refused while a request writes to it. */
 export function holdForCopy(context: Context, volumeId: Id): () => void {
-  if (holds(context).writes.has(volumeId)) throw new DomainError("volumeStatusForbids", `Volume ${volumeId} is being written; try again when that is done.`);
+  if (holds(context).writes.has(volumeId))
+    throw new DomainError("volumeStatusForbids", `Volume ${volumeId} is being written; try again when that is done.`);
   return enter(holds(context).copies, volumeId);
 }
 

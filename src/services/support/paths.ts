@@ -1,7 +1,8 @@
 import { realpath } from "node:fs/promises";
 import { isAbsolute, join, resolve, sep } from "node:path";
 import { DomainError } from "#model/errors.ts";
-import type { Id } from "#model/ids.ts";
+import type { Backup } from "#model/backup.ts";
+import type { Id, ProjectId } from "#model/ids.ts";
 import type { Locator } from "#model/resource.ts";
 import type { ServiceSettings } from "../context.ts";
 
@@ -12,8 +13,16 @@ export const partSuffix = ".part";
 export const localPath = (settings: ServiceSettings, id: Id): string => join(settings.volumesPath, `${id}.raw`);
 
 /** File of the storage snapshot that a volume's newest backup keeps. */
-export const storageSnapshotPath = (settings: ServiceSettings, snapshotId: Id): string =>
-  join(settings.volumesPath, `storage-snapshot-${snapshotId}.raw`);
+export const storageSnapshotPath = (settings: ServiceSettings, backup: Pick<Backup, "id" | "projectId">, snapshotId: Id): string =>
+  join(settings.volumesPath, `storage-snapshot-${snapshotId}.${backup.projectId}.${backup.id}.raw`);
+
+const storageSnapshotName = /^storage-snapshot-([0-9a-f-]{36})\.([0-9a-f]{32})\.([0-9a-f-]{36})\.raw$/;
+
+/** Which backup a storage snapshot's file belongs to; undefined for any other file. */
+export function parseStorageSnapshotName(name: string): { snapshotId: Id; projectId: ProjectId; backupId: Id } | undefined {
+  const match = storageSnapshotName.exec(name);
+  return match === null ? undefined : { snapshotId: match[1]!, projectId: match[2]!, backupId: match[3]! };
+}
 
 const isBelow = (path: string, root: string): boolean => path.startsWith(root.endsWith(sep) ? root : root + sep);
 
@@ -28,7 +37,13 @@ export async function permittedPath(settings: ServiceSettings, path: string): Pr
   if (!isAbsolute(path) || path.includes("\0")) throw new DomainError("invalidRequest", "path: must be an absolute path", { field: "path" });
   const roots: string[] = [];
   for (const root of settings.sourceRoots) {
-    roots.push(resolve(root), ...(await realpath(root).then((real) => [real], () => [])));
+    roots.push(
+      resolve(root),
+      ...(await realpath(root).then(
+        (real) => [real],
+        () => [],
+      )),
+    );
   }
   if (!roots.some((root) => isBelow(resolve(path), root))) throw notPermitted();
   let real: string;

@@ -18,7 +18,8 @@ export async function planServerRestore(
     throw new DomainError("architectureDiffers", `The backup is of an ${backup.architecture} server, the target is ${server.architecture}.`);
   }
   const children = await tables.backups.children(backup.id);
-  const wanted = mappings !== undefined && mappings.length > 0 ? mappings : children.map((child) => ({ backupId: child.id, volumeId: child.resourceId }));
+  const wanted =
+    mappings !== undefined && mappings.length > 0 ? mappings : children.map((child) => ({ backupId: child.id, volumeId: child.resourceId }));
   const bad = (says: string): DomainError => new DomainError("badMapping", `mappings: ${says}`, { field: "mappings" });
   for (const key of ["backupId", "volumeId"] as const) {
     if (new Set(wanted.map((mapping) => mapping[key])).size < wanted.length) throw bad("a backup or a volume is given twice");
@@ -31,10 +32,14 @@ export async function planServerRestore(
     const volume = await tables.resources.getVolume(server.projectId, volumeId);
     if (disk === undefined || volume === undefined) throw bad(`${volumeId} is not a disk of server ${server.id}`);
     if (disk.systemDisk && child.systemDisk !== true) {
-      throw new DomainError("dataDiskOntoSystemDisk", `mappings: ${backupId} is of a data disk, ${volumeId} is the system disk`, { field: "mappings" });
+      throw new DomainError("dataDiskOntoSystemDisk", `mappings: ${backupId} is of a data disk, ${volumeId} is the system disk`, {
+        field: "mappings",
+      });
     }
     if (volume.sizeGib < child.resourceSizeGib) {
-      throw new DomainError("targetTooSmall", `mappings: volume ${volumeId} has ${volume.sizeGib} GiB, its backup ${child.resourceSizeGib} GiB`, { field: "mappings" });
+      throw new DomainError("targetTooSmall", `mappings: volume ${volumeId} has ${volume.sizeGib} GiB, its backup ${child.resourceSizeGib} GiB`, {
+        field: "mappings",
+      });
     }
     plan.push({ child, volume });
   }

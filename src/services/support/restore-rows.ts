@@ -13,13 +13,15 @@ import type { RestoreTaskInput } from "./task-input.ts";
  * @throws DomainError `backupNotRestorable` unless the backup (and every disk inside a server backup) is available, `vaultUnavailableForRestore`
  */
 export async function refuseUnlessRestorable(tables: Tables, backup: Backup): Promise<void> {
-  if (backup.status !== "available") throw new DomainError("backupNotRestorable", `Backup ${backup.id} is ${backup.status}; only an available one can be restored.`);
+  if (backup.status !== "available")
+    throw new DomainError("backupNotRestorable", `Backup ${backup.id} is ${backup.status}; only an available one can be restored.`);
   const vault = await tables.vaults.get(backup.projectId, backup.vaultId);
   if (vault !== undefined && vault.status !== "available" && vault.status !== "lock") {
     throw new DomainError("vaultUnavailableForRestore", `Vault ${vault.id} is ${vault.status}; a restore needs it available.`);
   }
   for (const child of await tables.backups.children(backup.id)) {
-    if (child.status !== "available") throw new DomainError("backupNotRestorable", `Disk backup ${child.id} inside it is ${child.status}, not available.`);
+    if (child.status !== "available")
+      throw new DomainError("backupNotRestorable", `Disk backup ${child.id} inside it is ${child.status}, not available.`);
   }
 }
 

@@ -20,7 +20,13 @@ export function checkArchitecture(architecture: string | null | undefined): stri
  * Checks the set of a server's disks and marks those that are new to it `in-use`. Tells the sum of their sizes, GiB.
  * `already` are the disks that the server has.
  */
-export async function attachDisks(tables: Tables, caller: Caller, disks: readonly ServerDisk[], now: TimestampUs, already: readonly Id[] = []): Promise<number> {
+export async function attachDisks(
+  tables: Tables,
+  caller: Caller,
+  disks: readonly ServerDisk[],
+  now: TimestampUs,
+  already: readonly Id[] = [],
+): Promise<number> {
   if (disks.length > maxDisks) throw new DomainError("invalidRequest", `disks: must be at most ${maxDisks}`, { field: "disks" });
   if (disks.filter((disk) => disk.systemDisk).length > 1) {
     throw new DomainError("invalidRequest", "disks: at most one can be the system disk", { field: "disks" });

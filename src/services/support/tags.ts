@@ -11,7 +11,8 @@ export function checkTags(tags: readonly Tag[], field: string, most: number): Ta
   const clean = tags.map((tag) => ({ key: tag.key.trim(), value: tag.value?.trim() ?? null }));
   for (const { key, value } of clean) {
     if (key.length < 1 || key.length > 36 || forbidden.test(key)) throw refused("a key must be 1 to 36 characters long, without =*<>\\,|/");
-    if (value !== null && (value.length > 43 || forbidden.test(value))) throw refused("a value must be at most 43 characters long, without =*<>\\,|/");
+    if (value !== null && (value.length > 43 || forbidden.test(value)))
+      throw refused("a value must be at most 43 characters long, without =*<>\\,|/");
   }
   if (new Set(clean.map((tag) => tag.key)).size < clean.length) throw refused("a key is given twice");
   return clean;

@@ -52,4 +52,6 @@ export const backupInput = (task: Task): BackupTaskInput => inputOf(task, "backu
 export const restoreInput = (task: Task): RestoreTaskInput => inputOf(task, "restore");
 export const deleteInput = (task: Task): DeleteTaskInput => inputOf(task, "delete");
 
-export const asInput = (input: BackupTaskInput | RestoreTaskInput | DeleteTaskInput | VaultDeleteTaskInput): Record<string, unknown> => ({ ...input });
+export const asInput = (input: BackupTaskInput | RestoreTaskInput | DeleteTaskInput | VaultDeleteTaskInput): Record<string, unknown> => ({
+  ...input,
+});

@@ -3,6 +3,7 @@ import { copyFile, open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { DomainError } from "#model/errors.ts";
 import { openFileSource } from "#sources/file.ts";
+import { partSuffix } from "./paths.ts";
 
 const copyPieceBytes = 4 * 1024 * 1024;
 
@@ -125,7 +126,7 @@ export type CloneFile = typeof cloneFile;
 
 /** A copy of `from` under the new name `to`, `sizeBytes` long: by shared blocks where possible. Seen whole under its name or not at all. */
 export async function duplicate(clone: CloneFile, from: string, to: string, sizeBytes: number): Promise<"reflink" | "copy"> {
-  const part = `${to}.part`;
+  const part = `${to}${partSuffix}`;
   await rm(part, { force: true });
   try {
     const cloned = await clone(from, part);

@@ -26,7 +26,13 @@ export async function refreshServerSize(tables: Tables, server: Server, updatedA
 }
 
 /** Changes a volume's status; refuses when it is not in one of `from`. */
-export async function takeVolume(tables: Tables, volume: Volume, from: readonly Volume["status"][], to: Volume["status"], now: TimestampUs): Promise<void> {
+export async function takeVolume(
+  tables: Tables,
+  volume: Volume,
+  from: readonly Volume["status"][],
+  to: Volume["status"],
+  now: TimestampUs,
+): Promise<void> {
   if (!(await tables.resources.transition(volume.id, from, to, now))) {
     throw new DomainError("volumeStatusForbids", `Volume ${volume.id} is ${volume.status}; this needs it ${from.join(" or ")}.`);
   }

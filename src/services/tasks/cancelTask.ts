@@ -1,9 +1,59 @@
-import type { Context } from "../context.ts";
 import type { Caller } from "#model/caller.ts";
-import type { Task } from "#model/task.ts";
+import { DomainError } from "#model/errors.ts";
 import type { Id } from "#model/ids.ts";
-import { InvariantError } from "#platform/invariant.ts";
+import type { Task } from "#model/task.ts";
+import type { Context } from "../context.ts";
+import { failBackup } from "../runs/failBackup.ts";
+import { failRestore } from "../runs/failRestore.ts";
+import { describeFailure } from "../runs/failure.ts";
+import { StaleTaskError, TaskStop, finishTask } from "../runs/run.ts";
+import { findTask } from "../support/find.ts";
+import { deleteInput } from "../support/task-input.ts";
 
-export async function cancelTask(_context: Context, _caller: Caller, _input: { taskId: Id }): Promise<Task> {
-  throw new InvariantError("cancelTask is being written");
+/**
+ * Stops a task: a waiting one at once; a running backup or restore as soon as it can. It ends `failed` with a message that says cancelled.
+ * @throws DomainError `taskNotFound`, `taskNotCancellable` when it is over, or a deletion that has begun
+ */
+export async function cancelTask(context: Context, caller: Caller, input: { taskId: Id }): Promise<Task> {
+  const task = await findTask(context.catalog, caller, input.taskId);
+  if (task.status === "waiting") {
+    try {
+      await cancelWaiting(context, task);
+      return await findTask(context.catalog, caller, task.id);
+    } catch (error) {
+      // A worker claimed it in between: then it is running.
+      if (!(error instanceof StaleTaskError)) throw error;
+    }
+  } else if (task.status !== "running") {
+    throw new DomainError("taskNotCancellable", `Task ${task.id} is over: ${task.status}.`);
+  }
+  if (task.type !== "backup" && task.type !== "restore") throw new DomainError("taskNotCancellable", `Task ${task.id} is a deletion that has begun.`);
+  await context.catalog.tasks.requestCancel(task.id, context.clock.nowUs());
+  context.wake();
+  return findTask(context.catalog, caller, task.id);
+}
+
+async function cancelWaiting(context: Context, task: Task): Promise<void> {
+  const cancelled = describeFailure(new TaskStop("cancelled"));
+  switch (task.type) {
+    case "backup":
+      return failBackup(context, task, cancelled);
+    case "restore":
+      return failRestore(context, task, cancelled, () => false);
+    case "delete":
+      return context.catalog.transaction(async (tables) => {
+        const now = context.clock.nowUs();
+        await finishTask(tables, task, { status: "failed", now, errorCode: cancelled.errorCode, errorMessage: cancelled.message });
+        const { previousStatus } = deleteInput(task);
+        const family = [task.backupId!, ...(await tables.backups.children(task.backupId!)).map((child) => child.id)];
+        for (const id of family) {
+          const backup = await tables.backups.get(task.projectId, id);
+          const status = backup?.rootKey === null && backup.resourceType === "OS::Cinder::Volume" ? "error" : previousStatus;
+          await tables.backups.transition(id, status, { updatedAt: now }, ["waiting_delete"]);
+        }
+      });
+    case "remove_resource":
+    case "vault_delete":
+      throw new DomainError("taskNotCancellable", `Task ${task.id} deletes many backups: it cannot be cancelled.`);
+  }
 }

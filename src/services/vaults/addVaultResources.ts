@@ -14,11 +14,14 @@ export async function addVaultResources(context: Context, caller: Caller, input:
   if (input.resources.length === 0) throw new DomainError("invalidRequest", "resources: at least one is needed", { field: "resources" });
   return context.catalog.transaction(async (tables) => {
     const vault = await findVault(tables, caller, input.vaultId);
-    if (vault.status !== "available") throw new DomainError("vaultStatusForbids", `Vault ${vault.id} is ${vault.status}; adding resources needs it available.`);
+    if (vault.status !== "available")
+      throw new DomainError("vaultStatusForbids", `Vault ${vault.id} is ${vault.status}; adding resources needs it available.`);
     await bindResources(tables, caller, vault, input.resources);
     const { allocatedGib } = await tables.vaults.usage(vault.id);
     if (allocatedGib > vault.sizeGib) {
-      throw new DomainError("vaultFull", `resources: together they would be ${allocatedGib} GB, the vault has ${vault.sizeGib} GB`, { field: "resources" });
+      throw new DomainError("vaultFull", `resources: together they would be ${allocatedGib} GB, the vault has ${vault.sizeGib} GB`, {
+        field: "resources",
+      });
     }
     return input.resources.map((resource) => resource.id);
   });

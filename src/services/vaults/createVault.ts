@@ -91,7 +91,8 @@ function vaultRow(context: Context, caller: Caller, input: CreateVaultInput): Va
     locked: input.locked ?? false,
     bindRules: input.bindRules?.tags === undefined ? {} : { tags: checkTags(input.bindRules.tags, "bind_rules.tags", 5) },
     tags: checkTags(input.tags ?? [], "tags", 20),
-    availabilityZone: input.availabilityZone === undefined || input.availabilityZone === null ? null : checkZone(input.availabilityZone, "availability_zone"),
+    availabilityZone:
+      input.availabilityZone === undefined || input.availabilityZone === null ? null : checkZone(input.availabilityZone, "availability_zone"),
     backupNamePrefix: prefix,
     implicit: false,
     createdAt: context.clock.nowUs(),

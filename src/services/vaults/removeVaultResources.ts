@@ -22,7 +22,8 @@ export async function removeVaultResources(context: Context, caller: Caller, inp
     const now = context.clock.nowUs();
     for (const resourceId of resourceIds) {
       const binding = bound.find((each) => each.resourceId === resourceId);
-      if (binding === undefined) throw new DomainError("resourceNotInVault", `resource_ids: ${resourceId} is not in the vault`, { field: "resource_ids" });
+      if (binding === undefined)
+        throw new DomainError("resourceNotInVault", `resource_ids: ${resourceId} is not in the vault`, { field: "resource_ids" });
       const open = await tables.tasks.openTasks({ resourceId });
       if (open.some((task) => task.type === "remove_resource")) {
         throw new DomainError("resourcesBeingRemoved", `resource_ids: ${resourceId} is being removed already`, { field: "resource_ids" });

@@ -95,9 +95,14 @@ async function originOf(context: Context, caller: Caller, input: CreateVolumeInp
   const { catalog } = context;
   if (input.snapshotId !== undefined) {
     const snapshot = await findSnapshot(catalog, caller, input.snapshotId);
-    if (snapshot.status !== "available") throw new DomainError("snapshotStatusWrong", `Snapshot ${snapshot.id} is ${snapshot.status}, not available.`);
+    if (snapshot.status !== "available")
+      throw new DomainError("snapshotStatusWrong", `Snapshot ${snapshot.id} is ${snapshot.status}, not available.`);
     const of = await catalog.resources.getVolume(caller.projectId, snapshot.volumeId);
-    return { sizeGib: snapshot.sizeGib, inherited: of === undefined ? {} : inheritedFrom(of), copy: { holdId: snapshot.id, locator: snapshot.locator } };
+    return {
+      sizeGib: snapshot.sizeGib,
+      inherited: of === undefined ? {} : inheritedFrom(of),
+      copy: { holdId: snapshot.id, locator: snapshot.locator },
+    };
   }
   if (input.sourceVolumeId !== undefined) {
     const source = await findVolume(catalog, caller, input.sourceVolumeId);

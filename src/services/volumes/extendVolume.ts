@@ -17,7 +17,8 @@ import { refreshServerSize } from "../support/volume-rows.ts";
 export async function extendVolume(context: Context, caller: Caller, input: { volumeId: Id; newSizeGib: number }): Promise<Volume> {
   const newSizeGib = checkWholeNumber(input.newSizeGib, "new_size", 1, maxVolumeGib);
   const volume = await findVolume(context.catalog, caller, input.volumeId);
-  if (!isLocal(volume.locator)) throw new DomainError("invalidRequest", `Volume ${volume.id} is a file of the operator's: it is not extended from here.`);
+  if (!isLocal(volume.locator))
+    throw new DomainError("invalidRequest", `Volume ${volume.id} is a file of the operator's: it is not extended from here.`);
   refuseExtension(volume, newSizeGib);
   const release = holdForWrite(context, volume.id);
   try {

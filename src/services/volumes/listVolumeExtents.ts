@@ -12,7 +12,11 @@ import { pathOf } from "../support/paths.ts";
  * Where a volume may hold data; all else reads as zeros. Ascending and disjoint, bytes.
  * @throws DomainError `volumeNotFound`, `sourceUnavailable`
  */
-export async function listVolumeExtents(context: Context, caller: Caller, input: { volumeId: Id }): Promise<{ sizeBytes: number; extents: Extent[] }> {
+export async function listVolumeExtents(
+  context: Context,
+  caller: Caller,
+  input: { volumeId: Id },
+): Promise<{ sizeBytes: number; extents: Extent[] }> {
   const volume = await findVolume(context.catalog, caller, input.volumeId);
   const path = await pathOf(context.settings, volume.locator);
   try {
@@ -23,7 +27,8 @@ export async function listVolumeExtents(context: Context, caller: Caller, input:
       source.close();
     }
   } catch (error) {
-    if (error instanceof SourceError) throw new DomainError("sourceUnavailable", `The bytes of volume ${volume.id} cannot be read.`, { cause: error });
+    if (error instanceof SourceError)
+      throw new DomainError("sourceUnavailable", `The bytes of volume ${volume.id} cannot be read.`, { cause: error });
     throw error;
   }
 }

@@ -21,7 +21,8 @@ export async function writeVolumeRange(context: Context, caller: Caller, input: 
     throw new DomainError("invalidRequest", `bytes: must be at most ${maxTransferBytes} at a time`, { field: "bytes" });
   }
   const volume = await findVolume(context.catalog, caller, input.volumeId);
-  if (!isLocal(volume.locator)) throw new DomainError("invalidRequest", `Volume ${volume.id} is a file of the operator's: it is not written from here.`);
+  if (!isLocal(volume.locator))
+    throw new DomainError("invalidRequest", `Volume ${volume.id} is a file of the operator's: it is not written from here.`);
   if (volume.status !== "available" && volume.status !== "in-use") {
     throw new DomainError("volumeStatusForbids", `Volume ${volume.id} is ${volume.status}; it can only be written while it is idle.`);
   }
@@ -31,7 +32,9 @@ export async function writeVolumeRange(context: Context, caller: Caller, input: 
     try {
       const { size } = await file.stat();
       if (offset + input.bytes.length > size) {
-        throw new DomainError("invalidRequest", `offset: the range ends at byte ${offset + input.bytes.length}, the volume at ${size}`, { field: "offset" });
+        throw new DomainError("invalidRequest", `offset: the range ends at byte ${offset + input.bytes.length}, the volume at ${size}`, {
+          field: "offset",
+        });
       }
       for (let done = 0; done < input.bytes.length;) {
         done += (await file.write(input.bytes, done, input.bytes.length - done, offset + done)).bytesWritten;

@@ -1,0 +1,179 @@
+import { stat } from "node:fs/promises";
+import type { Backup } from "#model/backup.ts";
+import type { Checkpoint } from "#model/checkpoint.ts";
+import { DomainError } from "#model/errors.ts";
+import type { Resource, Volume } from "#model/resource.ts";
+import type { Vault } from "#model/vault.ts";
+import { RepositoryError } from "#repository/engine-types.ts";
+import type { BackupOutcome, RootDescription } from "#repository/engine-types.ts";
+import type { Context } from "../context.ts";
+import { localPath, pathOf, storageSnapshotPath } from "../support/paths.ts";
+import { cloneFile } from "../support/volume-files.ts";
+import type { SealedDisk } from "./failBackup.ts";
+import type { RunControl } from "./run.ts";
+
+/** What is sealed into a root object, so that the catalog can be rebuilt from the store alone. */
+export interface BackupDocument {
+  backup: Backup;
+  /** The server backup around it. */
+  parent: Backup | null;
+  vault: Vault | null;
+  resource: Resource;
+  /** The server, when the disk was backed up with it. */
+  server: Resource | null;
+  checkpoint: Checkpoint | null;
+}
+
+export interface DiskRun {
+  context: Context;
+  backup: Backup;
+  volume: Volume;
+  surroundings: Omit<BackupDocument, "backup" | "resource">;
+  incremental: boolean;
+  /** Read this snapshot of the user's instead of the volume. */
+  snapshotId: string | null;
+  /** When that snapshot was made. */
+  snapshotAtUs: number | null;
+  control: Omit<RunControl, "latest">;
+}
+
+export interface DiskResult {
+  sealed: SealedDisk;
+  incremental: boolean;
+  warnings: string[];
+}
+
+/** Where the bytes are read, and what instant they are of. */
+interface Frozen {
+  path: string;
+  snapshotId: string | null;
+  atUs: number;
+}
+
+/**
+ * Backs up one disk: chooses what to compare with, freezes the source where it can, reads, and seals the root object.
+ * The row is `protecting` meanwhile; making it available is the caller's commit.
+ */
+export async function backupDisk(run: DiskRun): Promise<DiskResult> {
+  const { context, backup, control } = run;
+  const warnings: string[] = [];
+  let base = run.incremental ? await findBase(run, warnings) : undefined;
+  const frozen = await freeze(run);
+  const sizeBefore = await sizeOf(frozen.path);
+  for (;;) {
+    const prepared = await markProtecting(run, frozen, base?.backup);
+    if (prepared.baseId === null) base = undefined;
+    try {
+      const outcome = await context.engine.backup(
+        {
+          tenant: backup.projectId,
+          backupId: backup.id,
+          source: { kind: "file", path: frozen.path },
+          ...(base === undefined ? {} : { baseId: base.backup.id }),
+          document: documentOf(run, { ...prepared, protectedAt: frozen.atUs }),
+          chunkBytes: base?.root.chunkBytes ?? context.settings.chunkBytes,
+          compressionLevel: context.settings.compressionLevel,
+        },
+        { signal: control.signal, onProgress: (progress) => control.progress(progress) },
+      );
+      if (outcome.changedWhileRead) warnings.push("The source was written while it was read: the image is not of one instant.");
+      const sealed = { backupId: backup.id, rootKey: outcome.rootKey, protectedAt: frozen.atUs, statistics: statisticsOf(outcome) };
+      return { sealed, incremental: base !== undefined, warnings };
+    } catch (error) {
+      if (base !== undefined && isBaseUnusable(error)) {
+        warnings.push(`Backup ${base.backup.id} could not be compared with (${error.code}): a full backup was made.`);
+        context.log.warn({ err: error, backupId: backup.id, baseId: base.backup.id }, "the base of an incremental backup is unusable");
+        base = undefined;
+        continue;
+      }
+      throw error instanceof RepositoryError && error.code === "sourceShrunk" ? await shrunk(frozen.path, sizeBefore, error) : error;
+    }
+  }
+}
+
+/** The newest available backup of the volume, with its root: an incremental keeps its chunk size. */
+async function findBase(run: DiskRun, warnings: string[]): Promise<{ backup: Backup; root: RootDescription } | undefined> {
+  const { context, backup } = run;
+  const newest = await context.catalog.backups.newestBase(backup.projectId, backup.resourceId, run.snapshotAtUs ?? undefined);
+  if (newest === undefined) return undefined;
+  try {
+    const root = await context.engine.readRoot(backup.projectId, newest.id);
+    if (root !== undefined) return { backup: newest, root };
+    warnings.push(`Backup ${newest.id} has lost its root object: a full backup was made.`);
+  } catch (error) {
+    if (!isBaseUnusable(error)) throw error;
+    warnings.push(`Backup ${newest.id} could not be compared with (${error.code}): a full backup was made.`);
+  }
+  context.log.warn({ backupId: backup.id, baseId: newest.id }, "the newest backup cannot serve as a base");
+  return undefined;
+}
+
+const isBaseUnusable = (error: unknown): error is RepositoryError =>
+  error instanceof RepositoryError && ["missingRoot", "corruptRoot", "corruptPage", "baseNotComparable"].includes(error.code);
+
+async function freeze(run: DiskRun): Promise<Frozen> {
+  const { context, volume } = run;
+  if (run.snapshotId !== null) {
+    return { path: localPath(context.settings, run.snapshotId), snapshotId: run.snapshotId, atUs: run.snapshotAtUs ?? context.clock.nowUs() };
+  }
+  const path = await pathOf(context.settings, volume.locator);
+  const snapshotId = context.random.uuid();
+  const frozen = storageSnapshotPath(context.settings, run.backup, snapshotId);
+  const atUs = context.clock.nowUs();
+  const cloned = await (context.clone ?? cloneFile)(path, frozen).catch((error: unknown) => {
+    context.log.debug({ err: error, volumeId: volume.id }, "no storage snapshot could be taken");
+    return false;
+  });
+  return cloned ? { path: frozen, snapshotId, atUs } : { path, snapshotId: null, atUs };
+}
+
+/** Moves the row to `protecting` with its base, unless that base is no longer available. Tells the row. */
+async function markProtecting(run: DiskRun, frozen: Frozen, base: Backup | undefined): Promise<Backup> {
+  const { context, backup } = run;
+  return context.catalog.transaction(async (tables) => {
+    const current = base === undefined ? undefined : await tables.backups.get(backup.projectId, base.id);
+    const usable = current?.status === "available" || current?.status === "restoring" || current?.status === "waiting_restore" ? current : undefined;
+    const patch = {
+      baseId: usable?.id ?? null,
+      chainId: usable?.chainId ?? backup.id,
+      incremental: usable !== undefined,
+      snapshotId: frozen.snapshotId,
+      updatedAt: context.clock.nowUs(),
+    };
+    if (!(await tables.backups.transition(backup.id, "protecting", patch, ["waiting_protect"]))) await tables.backups.update(backup.id, patch);
+    return { ...backup, ...patch, status: "protecting" as const };
+  });
+}
+
+const documentOf = (run: DiskRun, backup: Backup): BackupDocument => ({
+  ...run.surroundings,
+  backup: { ...backup, status: "available", progress: 100 },
+  resource: run.volume,
+});
+
+function statisticsOf(outcome: BackupOutcome): SealedDisk["statistics"] {
+  return {
+    readBytes: outcome.readBytes,
+    dataBytes: outcome.dataBytes,
+    newBytes: outcome.newBytes,
+    storedBytes: outcome.storedBytes,
+    unchangedBytes: outcome.unchangedBytes,
+    deduplicatedBytes: outcome.deduplicatedBytes,
+    newChunks: outcome.newChunks,
+    objectCount: outcome.objectCount,
+    compressed: outcome.compressed,
+    durationMs: outcome.durationMs,
+  };
+}
+
+const sizeOf = (path: string): Promise<number | undefined> =>
+  stat(path).then(
+    (stats) => stats.size,
+    () => undefined,
+  );
+
+async function shrunk(path: string, sizeBefore: number | undefined, cause: unknown): Promise<DomainError> {
+  const sizeAfter = await sizeOf(path);
+  const less = sizeBefore !== undefined && sizeAfter !== undefined && sizeAfter < sizeBefore ? `${sizeBefore - sizeAfter} bytes ` : "";
+  return new DomainError("sourceUnavailable", `The source file is ${less}shorter than when the backup began.`, { cause });
+}

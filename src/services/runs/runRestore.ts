@@ -1,0 +1,98 @@
+import { rm, stat } from "node:fs/promises";
+import { DomainError } from "#model/errors.ts";
+import type { Id } from "#model/ids.ts";
+import type { Volume } from "#model/resource.ts";
+import { RepositoryError } from "#repository/engine-types.ts";
+import type { Context } from "../context.ts";
+import { gibBytes } from "../support/checks.ts";
+import { isLocal, localPath, pathOf } from "../support/paths.ts";
+import { restoreInput } from "../support/task-input.ts";
+import type { RestoreTaskInput } from "../support/task-input.ts";
+import { replaceFile } from "../support/volume-files.ts";
+import { failRestore, releaseBackups, restorePart } from "./failRestore.ts";
+import { describeFailure } from "./failure.ts";
+import { StaleTaskError, TaskStop, finishTask } from "./run.ts";
+import type { TaskRun } from "./run.ts";
+
+type Target = RestoreTaskInput["targets"][number] & { volume: Volume; dataBytes: number; sizeBytes: number; path: string };
+
+/**
+ * Restores one disk, or the disks of a server. Volumes of ours are restored beside and take the place of the old content when all are complete;
+ * files of the operator's are written in place.
+ */
+export async function runRestore(run: TaskRun): Promise<void> {
+  const { context, task, control } = run;
+  const touched = new Set<Id>();
+  try {
+    const targets = await prepare(run);
+    let writtenBytes = 0;
+    let before = 0;
+    const all = targets.reduce((sum, target) => sum + target.dataBytes, 0);
+    for (const target of targets) {
+      control.signal.throwIfAborted();
+      if (isLocal(target.volume.locator)) await rm(target.path, { force: true });
+      else touched.add(target.volumeId);
+      const outcome = await context.engine.restore(
+        { tenant: task.projectId, backupId: target.backupId, target: { kind: "file", path: target.path }, sizeBytes: target.sizeBytes },
+        {
+          signal: control.signal,
+          onProgress: (at) =>
+            control.progress({ phase: at.phase, bytesDone: before + at.bytesDone, bytesTotal: targets.length > 1 ? all : at.bytesTotal }),
+        },
+      );
+      writtenBytes += outcome.writtenBytes;
+      before += target.dataBytes;
+    }
+    control.signal.throwIfAborted();
+    for (const target of targets) {
+      if (isLocal(target.volume.locator)) await replaceFile(target.path, localPath(context.settings, target.volumeId));
+    }
+    await commit(run, writtenBytes);
+  } catch (error) {
+    const reason: unknown = control.signal.reason;
+    if (error instanceof StaleTaskError || (reason instanceof TaskStop && reason.kind === "leaseLost")) throw error;
+    const failure = describeFailure(error, control.signal);
+    context.log.warn({ err: error, taskId: task.id, backupId: task.backupId, reason: failure.message }, "a restore failed");
+    await failRestore(context, task, failure, (volumeId) => touched.has(volumeId));
+  }
+}
+
+async function prepare({ context, task }: TaskRun): Promise<Target[]> {
+  const { catalog, clock } = context;
+  const targets: Target[] = [];
+  for (const target of restoreInput(task).targets) {
+    const volume = await catalog.resources.getVolume(task.projectId, target.volumeId);
+    if (volume === undefined) throw new DomainError("volumeNotFound", `Volume ${target.volumeId} is no longer there.`);
+    const root = await context.engine.readRoot(task.projectId, target.backupId);
+    if (root === undefined) throw new RepositoryError("missingRoot", `backup ${target.backupId} has no root object`);
+    const { path, sizeBytes } = await placeOf(context, volume);
+    if (sizeBytes < root.sizeBytes)
+      throw new DomainError("targetTooSmall", `Volume ${volume.id} has ${sizeBytes} bytes, the backup ${root.sizeBytes}.`);
+    targets.push({ ...target, volume, dataBytes: root.statistics.dataBytes, sizeBytes, path });
+  }
+  await catalog.transaction(async (tables) => {
+    const now = clock.nowUs();
+    for (const id of [task.backupId!, ...(await tables.backups.children(task.backupId!)).map((child) => child.id)]) {
+      await tables.backups.transition(id, "restoring", { updatedAt: now }, ["waiting_restore"]);
+    }
+    for (const { volumeId } of targets) await tables.resources.transition(volumeId, ["creating"], "restoring-backup", now);
+  });
+  return targets;
+}
+
+async function placeOf(context: Context, volume: Volume): Promise<{ path: string; sizeBytes: number }> {
+  if (isLocal(volume.locator)) return { path: restorePart(context, volume.id), sizeBytes: volume.sizeGib * gibBytes };
+  const path = await pathOf(context.settings, volume.locator);
+  return { path, sizeBytes: (await stat(path)).size };
+}
+
+async function commit({ context, task, control }: TaskRun, writtenBytes: number): Promise<void> {
+  await context.catalog.transaction(async (tables) => {
+    const now = context.clock.nowUs();
+    await finishTask(tables, task, { status: "success", now, result: { writtenBytes }, progress: control.latest() });
+    await releaseBackups(tables, task, now);
+    for (const { volumeId, previousStatus } of restoreInput(task).targets) {
+      await tables.resources.transition(volumeId, ["restoring-backup"], previousStatus ?? "available", now);
+    }
+  });
+}

@@ -1,0 +1,18 @@
+import type { TaskType } from "#model/task.ts";
+import { runBackup } from "./runBackup.ts";
+import { runDelete } from "./runDelete.ts";
+import { runRemoveResource } from "./runRemoveResource.ts";
+import { runRestore } from "./runRestore.ts";
+import { runVaultDelete } from "./runVaultDelete.ts";
+import type { TaskRun } from "./run.ts";
+
+const runs: Record<TaskType, (run: TaskRun) => Promise<void>> = {
+  backup: runBackup,
+  restore: runRestore,
+  delete: runDelete,
+  remove_resource: runRemoveResource,
+  vault_delete: runVaultDelete,
+};
+
+/** Does what a claimed task asks for and ends it. Only what could not even be recorded is thrown. */
+export const runTask = (run: TaskRun): Promise<void> => runs[run.task.type](run);

@@ -1,0 +1,53 @@
+import { DomainError } from "#model/errors.ts";
+import { queueDeletion } from "#services/backups/deleteBackup.ts";
+import type { Context } from "#services/context.ts";
+import { recoverTask } from "#services/runs/recoverTask.ts";
+
+const expiredAtOnce = 100;
+
+/** What is due by the clock: tasks whose worker died, and backups whose time is over. `isActive` tells which tasks run in this process. */
+export async function tick(context: Context, isActive: (taskId: string) => boolean): Promise<void> {
+  const { catalog, clock, log } = context;
+  for (const task of await catalog.tasks.expiredLeases(clock.nowUs())) {
+    if (isActive(task.id)) continue;
+    log.warn({ taskId: task.id, owner: task.leaseOwner }, "the lease of a task has passed");
+    await recoverTask(context, task);
+  }
+  let queued = 0;
+  for (const { projectId, id } of await catalog.backups.expired(clock.nowUs(), expiredAtOnce)) {
+    try {
+      await catalog.transaction(async (tables) => {
+        const backup = await tables.backups.get(projectId, id);
+        if (backup !== undefined) await queueDeletion(context, tables, backup, null);
+      });
+      queued++;
+    } catch (error) {
+      if (!(error instanceof DomainError)) throw error;
+      log.debug({ backupId: id, reason: error.message }, "an expired backup cannot go yet");
+    }
+  }
+  if (queued > 0) log.info({ backups: queued }, "expired backups are being deleted");
+  context.wake();
+}
+
+export interface Scheduler {
+  stop(): Promise<void>;
+}
+
+/** Ticks every `tickMs`, 10 s by default. A tick that fails is logged and the next one tries again. */
+export function startScheduler(options: { context: Context; isActive: (taskId: string) => boolean; tickMs?: number }): Scheduler {
+  const { context, isActive, tickMs = 10_000 } = options;
+  const stopping = new AbortController();
+  const running = (async () => {
+    while (!stopping.signal.aborted) {
+      await tick(context, isActive).catch((error: unknown) => context.log.error({ err: error }, "a scheduler tick failed"));
+      await context.clock.sleep(tickMs, stopping.signal).catch(() => undefined);
+    }
+  })();
+  return {
+    async stop() {
+      stopping.abort();
+      await running;
+    },
+  };
+}
