@@ -12,19 +12,34 @@ export function taskPercent(task: Pick<Task, "status" | "progress">): number {
 const text = (value: unknown): string | null => (typeof value === "string" ? value : null);
 const count = (value: unknown): number => (typeof value === "number" ? value : 0);
 
+/** What a run found, under the wire's names; what it did not find is left out. */
+function given(result: Readonly<Record<string, unknown>>, names: Readonly<Record<string, string>>): Record<string, unknown> {
+  const found = Object.entries(names).filter(([, key]) => result[key] !== undefined);
+  return Object.fromEntries(found.map(([name, key]) => [name, result[key]]));
+}
+
 /** The section of `extra_info` that belongs to the kind of operation. */
 function section(task: Task): Record<string, unknown> {
   const named = { backup_id: task.backupId, backup_name: task.backupName };
   const facts = { ...task.input, ...task.result };
   switch (task.type) {
     case "backup":
-      return { backup: { ...named, app_consistency_status: "0", app_consistency_error_code: "0", app_consistency_error_message: "" } };
+      return {
+        backup: {
+          ...named,
+          app_consistency_status: "0",
+          app_consistency_error_code: "0",
+          app_consistency_error_message: "",
+          ...given(task.result, { read_bytes: "readBytes", new_bytes: "newBytes", stored_bytes: "storedBytes", warnings: "warnings" }),
+        },
+      };
     case "restore":
       return {
         restore: {
           ...named,
-          target_resource_id: text(facts["targetResourceId"]) ?? text(facts["volumeId"]) ?? text(facts["serverId"]) ?? task.resourceId,
-          target_resource_name: text(facts["targetResourceName"]) ?? text(facts["volumeName"]) ?? task.resourceName,
+          target_resource_id: text(facts["targetResourceId"]) ?? task.resourceId,
+          target_resource_name: text(facts["targetResourceName"]) ?? task.resourceName,
+          ...given(task.result, { written_bytes: "writtenBytes" }),
         },
       };
     case "delete":
@@ -44,7 +59,8 @@ function section(task: Task): Record<string, unknown> {
 
 /**
  * A task as CBR v3's operation log shows it. `extra_info.backup.incremental` is left out: no value of it suits every client.
- * `extra_info.common.phase`, `bytes_done`, `bytes_total` and `rate` (bytes, bytes per second) are ours.
+ * Ours are `phase`, `bytes_done`, `bytes_total` and `rate` (bytes, bytes per second) in `common`; the run's bytes and its `warnings` in `backup`;
+ * `written_bytes` in `restore`.
  */
 export function renderTask(task: Task) {
   return {

@@ -209,6 +209,8 @@ describe("CBR: backups", () => {
     assert.equal((await ask(service, "DELETE", `${cbr}/backups/${full.id}`, { as })).status, 403);
     assert.equal((await ask(service, "DELETE", `${volume}/backups/${full.id}`, { as })).status, 403);
     assert.equal((await ask(service, "PUT", `${own}/volumes/${unknownId}/data`, { as })).status, 403);
+    assert.equal((await ask(service, "GET", `${own}/backups/${full.id}/data`, { as })).status, 403, "what is in a backup is not for readers");
+    assert.equal((await ask(service, "GET", `${own}/backups/${full.id}/stats`, { as })).status, 200);
   });
 });
 

@@ -77,7 +77,6 @@ export const taskRoutes = [
         "vault_name",
         "start_time",
         "end_time",
-        "enterprise_project_id",
       ]),
     },
     async handler({ query }, caller, context) {
