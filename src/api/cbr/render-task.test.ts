@@ -108,7 +108,7 @@ describe("CBR's rendering of a task", () => {
   test("the percentage is whole, within bounds, and 100 only of what succeeded", () => {
     fc.assert(
       fc.property(fc.constantFrom("waiting", "running", "failed", "success"), fc.nat(), fc.option(fc.nat()), (status, bytesDone, bytesTotal) => {
-        const percent = taskPercent({ status: status as Task["status"], progress: { phase: "", bytesDone, bytesTotal, rate: 0 } });
+        const percent = taskPercent({ status, progress: { phase: "", bytesDone, bytesTotal, rate: 0 } });
         assert.ok(Number.isInteger(percent) && percent >= 0 && percent <= 100);
         assert.equal(percent === 100, status === "success");
       }),
