@@ -12,6 +12,7 @@ import type { Context } from "#services/context.ts";
 import { maybe, nullable, paramsSchema, querySchema } from "../cbr/schemas.ts";
 import { flag, one, type Query, readBoolean } from "../query.ts";
 import { renderBackupV2 } from "../vbs/render-backup.ts";
+import type { StoreFacts } from "../vbs/service-metadata.ts";
 import { type BlockStorageOptions, type BlockStorageRequest, blockStorageRoute, type Version } from "./block-storage.ts";
 import { nextLink } from "./links.ts";
 import { blockStoragePage, blockStorageSort, refuseUnknownFilters } from "./lists.ts";
@@ -122,7 +123,7 @@ export function backupRoutes(version: Version, options: BlockStorageOptions) {
     const { parentId } = view.backup;
     if (parentId !== null && !servers.has(parentId)) servers.set(parentId, await serverOf(parentId, caller, context));
     const serverId = parentId === null ? null : (servers.get(parentId) ?? null);
-    return renderBackupV2(view, request.base, { store: context.engine.store, typeReading: options.serviceMetadataType, serverId });
+    return renderBackupV2(view, request.base, { store: unitOf(context), typeReading: options.serviceMetadataType, serverId });
   }
 
   async function list(request: BlockStorageRequest<unknown>, caller: Caller, context: Context, detail: boolean) {
@@ -240,6 +241,11 @@ export function backupRoutes(version: Version, options: BlockStorageOptions) {
       },
     }),
   ];
+}
+
+/** The storage unit: what the store calls itself, and which repository in it. No path of the host is told. */
+function unitOf({ engine }: Context): StoreFacts {
+  return { kind: engine.store.kind, location: `${engine.store.location}/${engine.repositoryId}` };
 }
 
 /** The server whose backup encloses a disk backup; null when that backup is gone. */

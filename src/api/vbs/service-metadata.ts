@@ -1,8 +1,9 @@
 import type { BackupView } from "#catalog/tables.ts";
 
-/** Where the store is, as the engine tells it. */
+/** Where the backup's objects are. */
 export interface StoreFacts {
   kind: "local" | "memory" | "s3";
+  /** Path of the storage unit: the store, and the repository in it. */
   location: string;
 }
 
