@@ -11,6 +11,24 @@ test("this Node exports what the native codec needs, so that it is what runs", (
   assert.equal(codec().name, "native");
 });
 
+test("both compress to the same bytes", () => {
+  fc.assert(
+    fc.property(
+      fc.uint8Array({ minLength: 1, maxLength: 40 }),
+      fc.integer({ min: 1, max: 3000 }),
+      fc.integer({ min: 1, max: 5 }),
+      (piece, times, level) => {
+        const plain = Buffer.alloc(piece.length * times, piece);
+        const outs = [native ?? portable, portable].map((one) => {
+          const out = Buffer.alloc(plain.length + 1000);
+          return out.subarray(0, one.compress(plain, out, level));
+        });
+        assert.ok(outs[0]!.equals(outs[1]!));
+      },
+    ),
+  );
+});
+
 for (const [writer, reader] of [
   [native ?? portable, portable],
   [portable, native ?? portable],

@@ -33,6 +33,7 @@ export function portableCodec(): Codec {
     compress(plain, out, level) {
       const packed = zstdCompressSync(plain, {
         chunkSize: plain.length + (plain.length >> 8) + 1024,
+        pledgedSrcSize: plain.length,
         params: { [constants.ZSTD_c_compressionLevel]: level },
       });
       if (packed.length > out.length) return 0;

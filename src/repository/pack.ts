@@ -11,6 +11,7 @@ import {
   kindCode,
   maxPlainBytes,
   openPayload,
+  scratch,
   readRecordHeader,
   recordOverheadBytes,
   zstdBound,
@@ -107,12 +108,14 @@ export class PackWriter {
     if (id.length !== 32) throw new RepositoryError("invalidRequest", `id has ${id.length} bytes, not 32`);
     if (plain.length < 1 || plain.length > maxPlainBytes)
       throw new RepositoryError("invalidRequest", `a record of ${plain.length} bytes: allowed are 1 to ${maxPlainBytes}`);
-    const payload = compress(plain, this.#level);
-    const compressed = payload !== plain;
     const slot = this.#entries.length;
     const offset = this.#length;
+    this.#reserve(offset + recordOverheadBytes + plain.length);
+    const place = this.#bytes.subarray(offset + recordOverheadBytes);
+    const packedLength = compress(plain, this.#level, place);
+    const compressed = packedLength > 0;
+    const payload = compressed ? place.subarray(0, packedLength) : plain;
     const length = recordOverheadBytes + payload.length;
-    this.#reserve(offset + length);
     this.#sealer.seal(slot, id, payload, plain.length, compressed, this.#bytes, offset);
     this.#length += length;
     this.#hashes.push(blake3(this.#bytes.subarray(offset + 56, offset + length)));
@@ -147,8 +150,8 @@ export class PackWriter {
       if (kindCode(header.kind) !== kindCode(this.kind) || header.slot !== entry.slot || header.plainLength !== entry.plainLength)
         throw fail("has another header than was written");
       if (Buffer.compare(header.id, entry.id) !== 0) throw fail("has another id than was written");
-      const payload = openPayload(key, this.packId, entry.slot, record);
-      if (!payload) throw fail("does not open");
+      const payload = scratch(header.cipherLength);
+      if (!openPayload(key, this.packId, entry.slot, record, payload)) throw fail("does not open");
       if (deep) {
         const plain = entry.compressed ? decompress(payload, entry.plainLength) : payload;
         const hash = keyedHash(this.kind === "page" ? this.#keys.pageId : this.#keys.chunkId, plain);

@@ -1,5 +1,4 @@
-import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
-import { createCipheriv, createDecipheriv } from "node:crypto";
+import { codec } from "#platform/native.ts";
 import { RepositoryError } from "./engine-types.ts";
 import { keyedHash, packKey } from "./keys.ts";
 import type { TenantKeys } from "./keys.ts";
@@ -69,18 +68,17 @@ export function readRecordHeader(bytes: Buffer, offset: number): RecordHeader | 
 /** Longest zstd output for this many bytes, so that one allocation holds it. */
 export const zstdBound = (length: number): number => length + (length >>> 8) + (length < 131072 ? (131072 - length) >>> 11 : 0) + 64;
 
-/** zstd, or the bytes themselves when level is 0 or less than 3 % would be saved. */
-export function compress(plain: Uint8Array, level: number): Uint8Array {
-  if (level === 0 || plain.length < 64) return plain;
-  const packed = zstdCompressSync(plain, { chunkSize: zstdBound(plain.length), params: { [constants.ZSTD_c_compressionLevel]: level } });
-  return packed.length <= plain.length * 0.97 ? packed : plain;
+/** zstd of `plain` at the start of `into`; its length, or 0 when it is to be stored raw: level 0, or less than 3 % would be saved. */
+export function compress(plain: Uint8Array, level: number, into: Uint8Array): number {
+  if (level === 0 || plain.length < 64) return 0;
+  return codec().compress(plain, into.subarray(0, Math.floor(plain.length * 0.97)), level);
 }
 
 /** Undoes zstd; throws when the result is not exactly `plainLength` bytes, before it can become longer. */
-export function decompress(packed: Uint8Array, plainLength: number): Uint8Array {
-  const plain = zstdDecompressSync(packed, { chunkSize: Math.max(64, plainLength), maxOutputLength: plainLength });
-  if (plain.length !== plainLength) throw new RangeError(`${plain.length} bytes instead of ${plainLength}`);
-  return plain;
+export function decompress(packed: Uint8Array, plainLength: number, into: Uint8Array = new Uint8Array(plainLength)): Uint8Array {
+  const length = codec().decompress(packed, into);
+  if (length !== plainLength) throw new RangeError(length < 0 ? "not a zstd frame of that length" : `${length} bytes instead of ${plainLength}`);
+  return into;
 }
 
 /** The parts of sealing that stay the same through one pack. */
@@ -98,7 +96,7 @@ export class RecordSealer {
     this.#aad[21] = kindCode(kind);
   }
 
-  /** Writes one record to `into` at `offset`, where there must be room for it. */
+  /** Writes one record to `into` at `offset`, where there must be room for it. `payload` may lie in its very place there. */
   seal(slot: number, id: Uint8Array, payload: Uint8Array, plainLength: number, compressed: boolean, into: Buffer, offset: number): void {
     const aad = this.#aad;
     aad[22] = compressed ? 1 : 0;
@@ -107,30 +105,29 @@ export class RecordSealer {
     aad.writeUInt32LE(plainLength, 32);
     aad.set(id, 40);
     this.#nonce.writeUInt32LE(slot);
-    const cipher = createCipheriv("aes-256-gcm", this.#key, this.#nonce).setAAD(aad);
-    into.set(cipher.update(payload), offset + recordOverheadBytes);
-    cipher.final();
+    const start = offset + recordOverheadBytes;
+    const tag = into.subarray(offset + recordHeaderBytes, start);
+    codec().seal(this.#key, this.#nonce, aad, payload, into.subarray(start, start + payload.length), tag);
     aad.copy(into, offset, 16);
-    into.set(cipher.getAuthTag(), offset + recordHeaderBytes);
   }
 }
 
-/** Decrypts one record whose header has been read; undefined when the tag does not match. */
-export function openPayload(key: Uint8Array, packId: Uint8Array, slot: number, record: Buffer): Uint8Array | undefined {
+/** Decrypts one record whose header has been read to the start of `into`; false when the tag does not match. */
+export function openPayload(key: Uint8Array, packId: Uint8Array, slot: number, record: Buffer, into: Uint8Array): boolean {
   const nonce = Buffer.alloc(12);
   nonce.writeUInt32LE(slot);
   const aad = Buffer.allocUnsafe(16 + recordHeaderBytes);
   aad.set(packId);
   record.copy(aad, 16, 0, recordHeaderBytes);
-  const decipher = createDecipheriv("aes-256-gcm", key, nonce, { authTagLength: 16 });
-  decipher.setAAD(aad).setAuthTag(record.subarray(recordHeaderBytes, recordOverheadBytes));
-  const payload = decipher.update(record.subarray(recordOverheadBytes));
-  try {
-    decipher.final();
-  } catch {
-    return undefined;
-  }
-  return payload;
+  return codec().open(key, nonce, aad, record.subarray(recordOverheadBytes), record.subarray(recordHeaderBytes, recordOverheadBytes), into);
+}
+
+let scratchBytes = new Uint8Array(0);
+
+/** Memory of this thread for bytes that are done with before the next call. */
+export function scratch(length: number): Uint8Array {
+  if (scratchBytes.length < length) scratchBytes = new Uint8Array(Math.max(length, 1 << 20));
+  return scratchBytes.subarray(0, length);
 }
 
 export interface ExpectedRecord {
@@ -142,7 +139,7 @@ export interface ExpectedRecord {
 
 /**
  * Plain bytes of one record, verified: header, tag, length, and the id computed again from the bytes unless `trustTag`.
- * With `into`, they are copied there once verified and that is returned; it must have their length.
+ * With `into`, which must have their length, they are put there and that is returned; when anything fails, it holds nothing of worth.
  * `record` is exactly the record. Errors: `corruptChunk` for data, `corruptPage` for pages; the message tells pack and slot.
  */
 export function openRecord(
@@ -164,20 +161,19 @@ export function openRecord(
     throw corrupt(`holds ${header.plainLength} bytes, not ${expected.plainLength}`);
   if (bytes.length !== recordOverheadBytes + header.cipherLength)
     throw corrupt(`has ${bytes.length} bytes, not ${recordOverheadBytes + header.cipherLength}`);
-  const payload = openPayload(packKey(keys, packId), packId, header.slot, bytes);
-  if (!payload) throw corrupt("does not authenticate");
-  let plain = payload;
-  if (header.compressed) {
+  const { compressed, plainLength, cipherLength } = header;
+  const into = options.into ?? new Uint8Array(plainLength);
+  if (into.length !== plainLength) throw corrupt(`holds ${plainLength} bytes, not ${into.length}`);
+  const payload = compressed ? scratch(cipherLength) : into;
+  if (!openPayload(packKey(keys, packId), packId, header.slot, bytes, payload)) throw corrupt("does not authenticate");
+  if (compressed) {
     try {
-      plain = decompress(payload, header.plainLength);
+      decompress(payload, plainLength, into);
     } catch (cause) {
       throw corrupt("does not decompress to its length", cause);
     }
   }
-  if (!options.trustTag && !Buffer.from(expected.id).equals(keyedHash(header.kind === "page" ? keys.pageId : keys.chunkId, plain)))
+  if (!options.trustTag && !Buffer.from(expected.id).equals(keyedHash(header.kind === "page" ? keys.pageId : keys.chunkId, into)))
     throw corrupt("does not hash to its id");
-  if (!options.into) return plain;
-  if (options.into.length !== plain.length) throw corrupt(`holds ${plain.length} bytes, not ${options.into.length}`);
-  options.into.set(plain);
-  return options.into;
+  return into;
 }
