@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { blake3 } from "@napi-rs/blake-hash";
 import fc from "fast-check";
 import { noise, packIdOf, packOf, refusedAs, sampleKeys, tenant, triesTo } from "./codec-samples.ts";
 import { chunkIdOf, deriveTenantKeys } from "./keys.ts";
@@ -204,4 +205,45 @@ test("a trailer is read from exactly the bytes that the footer asks for", () => 
   assert.equal(readTrailer(sample.bytes.subarray(size - length), size).entries.length, plains.length);
   assert.throws(() => readTrailer(sample.bytes.subarray(size - length + 1), size), refusedAs("corruptPack"));
   assert.throws(() => readTrailer(sample.bytes.subarray(size - length), size + 1), refusedAs("corruptPack"));
+});
+
+test("fuzz: a trailer that is wrong but matches its hash is corruptPack, or lists what opens", () => {
+  const size = sample.bytes.length;
+  const start = size - footerBytes - plains.length * trailerEntryBytes;
+  fc.assert(
+    fc.property(fc.integer({ min: start, max: size - 33 }), fc.integer({ min: 1, max: 255 }), (at, change) => {
+      const bytes = Uint8Array.from(sample.bytes);
+      bytes[at]! ^= change;
+      bytes.set(blake3(bytes.subarray(start, size - 32)), size - 32);
+      const contents = triesTo(() => readTrailer(bytes, size), "corruptPack", "newerFormat");
+      for (const entry of contents?.entries ?? []) {
+        assert.ok(entry.offset + entry.length <= start);
+        const record = bytes.subarray(entry.offset, entry.offset + entry.length);
+        const plain = triesTo(() => openRecord(sampleKeys, contents!.packId, record, entry), "corruptChunk", "corruptPage");
+        if (plain) assert.deepEqual(Buffer.from(plain), Buffer.from(plains[entry.slot]!));
+      }
+      const verified = triesTo(() => verifyPackCiphertext(bytes), "corruptPack", "newerFormat");
+      assert.ok(verified === undefined || verified.damaged.length > 0, `byte ${at}`);
+    }),
+    { numRuns: 400 },
+  );
+});
+
+test("an entry too long or a header of another kind is noticed even when every hash matches", () => {
+  const one = packOf(11, [plains[0]!]);
+  const size = one.bytes.length;
+  const rehashed = (change: (bytes: Buffer, entryAt: number) => void): Uint8Array => {
+    const bytes = Buffer.from(one.bytes);
+    const entryAt = size - footerBytes - trailerEntryBytes;
+    change(bytes, entryAt);
+    bytes.set(blake3(bytes.subarray(entryAt, size - 32)), size - 32);
+    return bytes;
+  };
+  const longer = rehashed((bytes, at) => {
+    bytes.writeUInt32LE(5010, at + 12);
+    bytes.writeUInt32LE(5010, at + 16);
+  });
+  assert.throws(() => readTrailer(longer, size), /do not fill it/);
+  const ofPages = rehashed((bytes) => (bytes[10] = 2));
+  assert.throws(() => verifyPackCiphertext(ofPages), refusedAs("corruptPack"));
 });

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
+import { createCipheriv, createDecipheriv } from "node:crypto";
 import { test } from "node:test";
+import { zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import fc from "fast-check";
 import { noise, refusedAs, sampleKeys, tenant, triesTo } from "./codec-samples.ts";
-import { deriveTenantKeys } from "./keys.ts";
+import { deriveTenantKeys, rootKey } from "./keys.ts";
 import { merkleRootOf, openRoot, pageCountOf, sealRoot } from "./root.ts";
 import type { Root } from "./root.ts";
 
@@ -100,4 +102,63 @@ test("fuzz: every flipped bit, cut and random start is corruptRoot or newerForma
       );
     }),
   );
+});
+
+/** The sealed root with its payload changed and sealed again with the right key, as a faulty writer would have. */
+function resealed(sealed: Uint8Array, change: (payload: Buffer) => Buffer): Uint8Array {
+  const bytes = Buffer.from(sealed);
+  const clearEnd = 40 + tenant.length + backupId.length;
+  const key = rootKey(sampleKeys, bytes.subarray(16, 32));
+  const decipher = createDecipheriv("aes-256-gcm", key, Buffer.alloc(12)).setAAD(bytes.subarray(0, clearEnd));
+  const payload = change(zstdDecompressSync(decipher.update(bytes.subarray(clearEnd + 16))));
+  const packed = zstdCompressSync(payload);
+  const clear = Buffer.from(bytes.subarray(0, clearEnd));
+  clear.writeUInt32LE(payload.length, 32);
+  clear.writeUInt32LE(packed.length, 36);
+  const cipher = createCipheriv("aes-256-gcm", key, Buffer.alloc(12)).setAAD(clear);
+  const ciphertext = Buffer.concat([cipher.update(packed), cipher.final()]);
+  return Buffer.concat([clear, cipher.getAuthTag(), ciphertext]);
+}
+
+test("fuzz: a payload that authenticates but is wrong is corruptRoot, and a wrong page id or size never passes", () => {
+  const root = rootOf(200_000_000, 65536, (page) => page === 1);
+  const sealed = sealRoot(sampleKeys, root);
+  assert.deepEqual(
+    openRoot(
+      sampleKeys,
+      resealed(sealed, (payload) => payload),
+      expected,
+    ).pageIds,
+    root.pageIds,
+  );
+  fc.assert(
+    fc.property(fc.nat(), fc.integer({ min: 1, max: 255 }), fc.boolean(), (place, change, cut) => {
+      const damaged = resealed(sealed, (payload) => {
+        const at = place % payload.length;
+        if (cut) return payload.subarray(0, at);
+        payload[at]! ^= change;
+        return payload;
+      });
+      const opened = triesTo(() => openRoot(sampleKeys, damaged, expected), "corruptRoot");
+      // The JSON has no check of its own beyond the tag; everything about the disk has.
+      if (opened) assert.deepEqual([opened.sizeBytes, opened.chunkBytes, opened.pageIds], [root.sizeBytes, root.chunkBytes, root.pageIds]);
+      if (opened) assert.equal(cut, false);
+    }),
+    { numRuns: 400 },
+  );
+});
+
+test("a payload whose JSON is of another shape is corruptRoot", () => {
+  const sealed = sealRoot(
+    sampleKeys,
+    rootOf(0, 65536, () => true),
+  );
+  for (const json of ["null", "1", "[]", "{}", '{"baseId":1,"statistics":{}}', '{"baseId":null}', '{"baseId":null,"statistics":null}', "{"]) {
+    const changed = resealed(sealed, (payload) => {
+      const head = Buffer.from(payload.subarray(0, 52));
+      head.writeUInt32LE(json.length, 48);
+      return Buffer.concat([head, Buffer.from(json)]);
+    });
+    assert.throws(() => openRoot(sampleKeys, changed, expected), refusedAs("corruptRoot"), json);
+  }
 });

@@ -194,12 +194,14 @@ function readPayload(
   if (pageCount > maxPages || pageCount !== pageCountOf(sizeBytes, chunkBytes)) throw corrupt(`tells of ${pageCount} pages for ${sizeBytes} bytes`);
   const jsonEnd = payloadFixedBytes + payload.readUInt32LE(48);
   if (jsonEnd > payload.length) throw corrupt("is cut short");
-  let json: { baseId: string | null; statistics: Root["statistics"]; document: unknown };
+  let json: { baseId: string | null; statistics: Root["statistics"]; document: unknown } | null;
   try {
     json = JSON.parse(payload.toString("utf8", payloadFixedBytes, jsonEnd));
   } catch (cause) {
     throw corrupt("has a document that is not JSON", cause);
   }
+  if (json === null || typeof json !== "object" || (json.baseId !== null && typeof json.baseId !== "string")) throw corrupt("has no base id");
+  if (json.statistics === null || typeof json.statistics !== "object") throw corrupt("has no statistics");
   const pageIds = decodeIds(payload, jsonEnd, pageCount);
   if (typeof pageIds === "string") throw corrupt(pageIds);
   const merkleRoot = payload.subarray(16, 48);
