@@ -57,7 +57,7 @@ export async function startHarness(
       implicitVaultGib: 10_485_760,
     },
   };
-  await bootstrapIdentity(context, { dev: true, masterKey });
+  await bootstrapIdentity(context, { dev: true, masterKey, passwordCost: { ln: 4, r: 8, p: 1 } });
   const { identity: tables } = catalog;
   const admin = (await tables.findUser("default", "admin"))!;
   const demo = (await tables.findUser("default", "demo"))!;

@@ -1,4 +1,4 @@
-import { hashPassword } from "../auth/password.ts";
+import { defaultCost, hashPassword, type ScryptCost } from "../auth/password.ts";
 import { deriveIdentityKeys, sealSecret } from "../auth/secrets.ts";
 import type { Context } from "#services/context.ts";
 import type { Random } from "#platform/random.ts";
@@ -42,12 +42,14 @@ function newAccounts(random: Random): typeof devAccounts {
  */
 export async function bootstrapIdentity(
   { catalog, random }: Pick<Context, "catalog" | "random">,
-  options: { dev: boolean; masterKey: Uint8Array },
+  options: { dev: boolean; masterKey: Uint8Array; passwordCost?: ScryptCost },
 ): Promise<FirstAccounts | undefined> {
   const domain = { id: "default", name: "Default" };
   if ((await catalog.identity.getDomain(domain.id)) !== undefined) return undefined;
   const { projectId, adminPassword, demoPassword, accessKey } = options.dev ? devAccounts : newAccounts(random);
-  const [adminHash, demoHash] = await Promise.all([hashPassword(adminPassword, random), hashPassword(demoPassword, random)]);
+  const [adminHash = "", demoHash = ""] = await Promise.all(
+    [adminPassword, demoPassword].map((password) => hashPassword(password, random, options.passwordCost ?? defaultCost)),
+  );
   const sealedSecret = sealSecret(deriveIdentityKeys(options.masterKey).secret, accessKey.id, accessKey.secret, random);
   const [adminId, demoId] = [hexId(random), hexId(random)];
   await catalog.transaction(async ({ identity }) => {
