@@ -38,8 +38,8 @@ const environment = (): NodeJS.ProcessEnv => ({
 
 function run(command: string, args: string[], more: NodeJS.ProcessEnv = {}, cwd = here): { status: number | null; out: any; text: string } {
   const ran = spawnSync(command, args, { env: { ...environment(), ...more }, cwd, encoding: "utf8", timeout: 5 * 60_000 });
-  const line = ran.stdout.trim().split("\n").at(-1) ?? "";
-  return { status: ran.status, out: line.startsWith("{") ? JSON.parse(line) : undefined, text: ran.stdout + ran.stderr };
+  const line = ran.stdout.split("\n").find((one) => one.includes("{")) ?? "";
+  return { status: ran.status, out: line === "" ? undefined : JSON.parse(line.slice(line.indexOf("{"), line.lastIndexOf("}") + 1)), text: ran.stdout + ran.stderr };
 }
 
 describe("public SDKs", () => {

@@ -9,8 +9,8 @@ import time
 
 from huaweicloudsdkcbr.v1 import (
     AddVaultResourceRequest,
+    BackupRestore,
     BackupRestoreReq,
-    BackupRestoreReqBody,
     BillingCreate,
     CbrClient,
     CheckpointParam,
@@ -98,7 +98,7 @@ seen["log"] = client.show_op_log(ShowOpLogRequest(operation_log_id=log_id)).oper
 
 client.restore_backup(
     RestoreBackupRequest(
-        backup_id=backup_id, body=BackupRestoreReqBody(restore=BackupRestoreReq(volume_id=volume_id))
+        backup_id=backup_id, body=BackupRestoreReq(restore=BackupRestore(volume_id=volume_id))
     )
 )
 
