@@ -13,7 +13,12 @@ interface Outcome {
 }
 
 function runTool(name: string, tool: string, parameters: string[], summarise: (output: string) => string): Outcome {
-  const result = spawnSync(binary(tool), parameters, { cwd: rootFolder, encoding: "utf8", maxBuffer: 64 * 1024 * 1024 });
+  const result = spawnSync(binary(tool), parameters, {
+    cwd: rootFolder,
+    encoding: "utf8",
+    maxBuffer: 64 * 1024 * 1024,
+    env: { ...process.env, NO_COLOR: "1" },
+  });
   if (result.error !== undefined) return { name, ok: false, summary: `could not be started: ${result.error.message}`, output: "" };
   const output = `${result.stdout}${result.stderr}`;
   return { name, ok: result.status === 0, summary: summarise(output), output };

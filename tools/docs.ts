@@ -43,14 +43,15 @@ const parts: readonly { page: string; name: string; lines(page: string): string[
 /** Each page as it should be. Throws when a page lacks the marks of its part. */
 export function documentsAsTheyShouldBe(): Map<string, string> {
   const pages = new Map<string, string>();
-  for (const { page, name, lines } of parts) {
+  for (const part of parts) {
+    const { page, name } = part;
     const text = pages.get(page) ?? readFileSync(path.join(rootFolder, page), "utf8");
     const opening = `<!-- ${name}: written by \`npm run docs\` -->`;
     const closing = `<!-- end of ${name} -->`;
     const from = text.indexOf(opening);
     const to = text.indexOf(closing);
     if (from === -1 || to < from) throw new Error(`${page} lacks the marks ${opening} and ${closing}`);
-    pages.set(page, `${text.slice(0, from)}${[opening, "", ...lines(text), "", closing].join("\n")}${text.slice(to + closing.length)}`);
+    pages.set(page, `${text.slice(0, from)}${[opening, "", ...part.lines(text), "", closing].join("\n")}${text.slice(to + closing.length)}`);
   }
   return pages;
 }

@@ -63,7 +63,7 @@ export const rooms: Readonly<Record<RoomName, Room>> = {
     doors: [{ to: "platform" }, { to: "model" }, { to: "catalog" }, { to: "repository" }, { to: "sources" }],
     reason: "services knows no dialect, no thread of control and no object store; return plain values, and let api or worker call you",
     publicFolders: true,
-    exceptFolders: { runs: ["worker"], support: [] },
+    exceptFolders: { runs: ["worker"], support: ["worker"] },
   },
   worker: {
     purpose: "scheduler, runner, recovery: who calls a use case when no client does",
