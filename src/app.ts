@@ -124,7 +124,8 @@ interface Paths {
 
 /** The data folder's layout. Nobody but its owner may look into it. */
 function makeFolders(data: string): Paths {
-  if (statSync(data, { throwIfNoEntry: false })?.isDirectory() === false) throw new StartError(`the data folder ${data} cannot be made: it is a file`);
+  if (statSync(data, { throwIfNoEntry: false })?.isDirectory() === false)
+    throw new StartError(`the data folder ${data} cannot be made: it is a file`);
   const paths = {
     masterKey: join(data, "master.key"),
     catalog: join(data, "catalog.sqlite"),
@@ -140,7 +141,9 @@ function makeFolders(data: string): Paths {
 function readMasterKey(paths: Paths, random: Random): Uint8Array {
   const isNew = readdirSync(paths.store).length === 0 && statSync(paths.catalog, { throwIfNoEntry: false }) === undefined;
   if (!isNew && statSync(paths.masterKey, { throwIfNoEntry: false }) === undefined)
-    throw new StartError(`${paths.masterKey} is missing: put the master key back that this data folder was made with; without it nothing can be read`);
+    throw new StartError(
+      `${paths.masterKey} is missing: put the master key back that this data folder was made with; without it nothing can be read`,
+    );
   try {
     return loadOrCreateMasterKey(paths.masterKey, random);
   } catch (error) {

@@ -2,14 +2,17 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { randomBytes } from "node:crypto";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { Client } from "../support/client.ts";
 import { cleanEnvironment, runCommand, startService } from "../support/service.ts";
 
+const MiB = 1024 * 1024;
 let folder: string;
 before(() => {
   folder = mkdtempSync(join(tmpdir(), "opencbr-start-"));
@@ -108,7 +111,7 @@ describe("start and stop", () => {
     assert.match(await refusalOf(["--data", file]), /a-file cannot be made/);
     assert.match(await refusalOf(["--data", join(file, "below")]), /cannot be made/);
     const foreign = join(folder, "foreign");
-    mkdirSync(foreign);
+    await (await startService({ dataPath: foreign })).stop();
     writeFileSync(join(foreign, "catalog.sqlite"), "this is no database, whatever its name says".repeat(100));
     assert.match(await refusalOf(["--data", foreign]), /foreign cannot be used/);
   });
@@ -138,6 +141,46 @@ describe("start and stop", () => {
     } finally {
       execFileSync("umount", [mounted]);
     }
+  });
+
+  test("SIGTERM lets a running backup end within the grace period; without one it is cancelled and told at the next start", async () => {
+    const dataPath = join(folder, "drained");
+    for (const [grace, expected] of [
+      ["60", "available"],
+      ["0", "error"],
+    ] as const) {
+      const service = await startService({ dataPath, args: ["--drain-grace-seconds", grace, "--lanes", "1", "--compression-level", "19"] });
+      const client = await Client.login(service.baseUrl);
+      const volumeId = await client.newVolume(`disk-${grace}`);
+      await client.write(volumeId, 0, Buffer.alloc(24 * MiB, randomBytes(MiB + 1).toString("base64")), 1024 * MiB);
+      const { backup } = await client.volume("POST", "backups", { backup: { volume_id: volumeId } });
+      await client.until("the backup to run", async () => ((await client.backup(backup.id)).status === "protecting" ? true : undefined));
+      assert.equal(await service.stop(), 0, service.errors());
+      const again = await startService({ dataPath });
+      const shown = await (await Client.login(again.baseUrl)).backup(backup.id);
+      await again.stop();
+      assert.equal(shown.status, expected);
+    }
+  });
+
+  test("a second signal ends it at once", async () => {
+    const dataPath = join(folder, "twice");
+    const service = await startService({ dataPath, args: ["--lanes", "1", "--compression-level", "19", "--drain-grace-seconds", "600"] });
+    const client = await Client.login(service.baseUrl);
+    const volumeId = await client.newVolume("disk");
+    await client.write(volumeId, 0, randomBytes(96 * MiB), 1024 * MiB);
+    const { backup } = await client.volume("POST", "backups", { backup: { volume_id: volumeId } });
+    await client.until("the backup to run", async () => ((await client.backup(backup.id)).status === "protecting" ? true : undefined));
+    const stopped = service.stop();
+    // Two signals within a second count as one: a terminal and npm both pass on one Ctrl-C.
+    process.kill(service.pid, "SIGTERM");
+    await delay(1500);
+    process.kill(service.pid, "SIGTERM");
+    assert.equal(await stopped, 1);
+    assert.match(service.errors(), /stopped at once/);
+    const again = await startService({ dataPath });
+    assert.equal((await (await Client.login(again.baseUrl)).backup(backup.id)).status, "error");
+    await again.stop();
   });
 
   test("wrong settings are usage errors; an unknown variable is a warning", async () => {
