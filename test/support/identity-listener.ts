@@ -17,8 +17,8 @@ export interface Harness {
   app: FastifyInstance;
   context: Context;
   identity: Identity;
-  /** Logs in and gives the token's text. */
-  login(user?: "demo" | "admin" | "reader", scope?: object): Promise<string>;
+  /** Logs in and gives the token's text; a scope of null asks for none. */
+  login(user?: "demo" | "admin" | "reader", scope?: object | null): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -80,7 +80,7 @@ export async function startHarness(
     app,
     context,
     identity,
-    async login(user = "demo", scope = { project: { id: devProjectId } }) {
+    async login(user = "demo", scope: object | null = { project: { id: devProjectId } }) {
       const answer = await app.inject({
         method: "POST",
         url: "/v3/auth/tokens",
@@ -96,11 +96,11 @@ export async function startHarness(
   };
 }
 
-export function loginBody(user: string, password: string, scope?: object): object {
+export function loginBody(user: string, password: string, scope?: object | null): object {
   return {
     auth: {
       identity: { methods: ["password"], password: { user: { name: user, password, domain: { name: "Default" } } } },
-      ...(scope === undefined ? {} : { scope }),
+      ...(scope ? { scope } : {}),
     },
   };
 }

@@ -331,8 +331,9 @@ describe("the first start", () => {
       const demo = await catalog.identity.findUser("default", "demo");
       const key = await catalog.identity.getAccessKey(accounts.accessKey.id);
       assert.deepEqual(await catalog.identity.listRoles(demo!.id, accounts.project.id), ["member"]);
-      assert.equal(key?.userId, demo!.id);
-      assert.ok(!Buffer.from(key!.sealedSecret).includes(accounts.accessKey.secret));
+      assert.ok(key);
+      assert.equal(key.userId, demo!.id);
+      assert.ok(!Buffer.from(key.sealedSecret).includes(accounts.accessKey.secret));
       made.push(accounts);
       await catalog.close();
     }
