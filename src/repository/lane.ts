@@ -18,14 +18,61 @@ type Message<K extends ToLane["kind"]> = Extract<ToLane, { kind: K }>;
 type Post = (message: FromLane, transfer?: readonly Transferable[]) => void;
 
 const ID_BYTES = 32;
-const SPARE_PACK_BUFFERS = 2;
+
+/** Large buffers of one lane, used again by every run: only one message is worked on at a time. */
+class LaneBuffers {
+  readonly #segments: Uint8Array[] = [];
+  readonly #packs: ArrayBuffer[] = [];
+  #staging: Uint8Array | undefined;
+  #packBytes = new Uint8Array(0);
+
+  segment(): Uint8Array {
+    return this.#segments.pop() ?? new Uint8Array(SEGMENT_BYTES);
+  }
+
+  giveSegment(buffer: Uint8Array): void {
+    this.#segments.push(buffer);
+  }
+
+  pack(): ArrayBuffer | undefined {
+    return this.#packs.pop();
+  }
+
+  givePack(buffer: ArrayBuffer): void {
+    if (this.#packs.length === 0) this.#packs.push(buffer);
+    else free(buffer);
+  }
+
+  /** Page-aligned; as long as a segment. */
+  get staging(): Uint8Array {
+    return (this.#staging ??= pageAligned(SEGMENT_BYTES));
+  }
+
+  packBytes(length: number): Uint8Array {
+    if (this.#packBytes.length < length) this.#packBytes = new Uint8Array(length);
+    return this.#packBytes.subarray(0, length);
+  }
+
+  /** Nothing is running: hands the memory back. */
+  release(): void {
+    for (const buffer of this.#packs) free(buffer);
+    for (const { buffer } of this.#segments) free(buffer as ArrayBuffer);
+    this.#packs.length = 0;
+    this.#segments.length = 0;
+  }
+}
+
+/** Frees at once what the collector would free at some time. */
+function free(buffer: ArrayBuffer): void {
+  buffer.transfer(0);
+}
 
 /** One lane: does what it is told for any number of runs, one message at a time, all of it synchronous and in this thread. */
 export class Lane {
   readonly #post: Post;
   readonly #random: Random;
   readonly #runs = new Map<number, BackupLane | RestoreLane>();
-  readonly #packBuffers: ArrayBuffer[] = [];
+  readonly #buffers = new LaneBuffers();
 
   constructor(post: Post, random: Random) {
     this.#post = post;
@@ -34,7 +81,8 @@ export class Lane {
 
   receive(message: ToLane): void {
     if (message.kind === "reuse") {
-      if (this.#packBuffers.length < SPARE_PACK_BUFFERS) this.#packBuffers.push(message.buffer);
+      if (this.#runs.size > 0) this.#buffers.givePack(message.buffer);
+      else free(message.buffer);
       return;
     }
     if (message.kind === "stop") {
@@ -54,11 +102,12 @@ export class Lane {
   /** What comes for a run that has failed here or has ended is dropped: the engine knows, or is about to. */
   #run(message: Exclude<ToLane, { kind: "reuse" | "stop" }>): void {
     const run = this.#runs.get(message.run);
-    if (message.kind === "openBackup") this.#runs.set(message.run, new BackupLane(message, this.#post, this.#random, this.#packBuffers));
-    else if (message.kind === "openRestore") this.#runs.set(message.run, new RestoreLane(message, this.#post));
+    if (message.kind === "openBackup") this.#runs.set(message.run, new BackupLane(message, this.#post, this.#random, this.#buffers));
+    else if (message.kind === "openRestore") this.#runs.set(message.run, new RestoreLane(message, this.#post, this.#buffers));
     else if (message.kind === "end") {
       run?.close();
       this.#runs.delete(message.run);
+      if (this.#runs.size === 0) this.#buffers.release();
     } else if (run instanceof BackupLane) {
       if (message.kind === "scan") run.scan(message);
       else if (message.kind === "store") run.store(message);
@@ -81,22 +130,21 @@ class BackupLane {
   readonly #hasher: ChunkHasher;
   readonly #zeros: Uint8Array;
   readonly #segments = new Map<number, Segment>();
-  readonly #free: Uint8Array[] = [];
-  readonly #packBuffers: ArrayBuffer[];
+  readonly #buffers: LaneBuffers;
   #writer: PackWriter | undefined;
 
-  constructor(setup: Message<"openBackup">, post: Post, random: Random, packBuffers: ArrayBuffer[]) {
+  constructor(setup: Message<"openBackup">, post: Post, random: Random, buffers: LaneBuffers) {
     this.#setup = setup;
     this.#post = post;
     this.#random = random;
-    this.#packBuffers = packBuffers;
+    this.#buffers = buffers;
     this.#source = openFileSource(setup.source.path);
     this.#hasher = new ChunkHasher(setup.keys.chunkId);
     this.#zeros = new Uint8Array(setup.chunkBytes);
   }
 
   scan({ run, segment, chunks, parentIds }: Message<"scan">): void {
-    const buffer = this.#free.pop() ?? new Uint8Array(Math.max(SEGMENT_BYTES, this.#setup.chunkBytes));
+    const buffer = this.#buffers.segment();
     const readBytes = this.#read(chunks, buffer);
     const ids = new Uint8Array(chunks.length * ID_BYTES);
     const flags = new Uint8Array(chunks.length);
@@ -111,7 +159,7 @@ class BackupLane {
       if (!same) candidates++;
     }
     if (candidates > 0) this.#segments.set(segment, { chunks, buffer, ids: ids.slice() });
-    else this.#free.push(buffer);
+    else this.#buffers.giveSegment(buffer);
     this.#post({ kind: "scanned", run, segment, ids, flags, readBytes }, [ids.buffer, flags.buffer]);
   }
 
@@ -132,7 +180,7 @@ class BackupLane {
       compressed ||= entry.compressed;
       if (writer.isFull) this.#handOver();
     }
-    this.#free.push(held.buffer);
+    this.#buffers.giveSegment(held.buffer);
     this.#post({ kind: "stored", run, segment, packIds, storedBytes, compressed }, [packIds.buffer]);
   }
 
@@ -143,6 +191,7 @@ class BackupLane {
 
   close(): void {
     this.#source.close();
+    for (const { buffer } of this.#segments.values()) this.#buffers.giveSegment(buffer);
     this.#segments.clear();
     this.#writer = undefined;
   }
@@ -171,7 +220,7 @@ class BackupLane {
 
   #newWriter(): PackWriter {
     const { tenant, keys, compressionLevel } = this.#setup;
-    const buffer = this.#packBuffers.pop();
+    const buffer = this.#buffers.pack();
     return new PackWriter({
       tenant,
       packId: this.#random.bytes(16),
@@ -195,17 +244,18 @@ class RestoreLane {
   readonly #post: Post;
   readonly #target: FileTarget;
   readonly #keys: TenantKeys;
+  readonly #buffers: LaneBuffers;
   readonly #staging: Uint8Array;
-  #packBytes = new Uint8Array(0);
   /** Bytes of `#staging` that wait to be written at `#stagedAt`. */
   #staged = 0;
   #stagedAt = 0;
 
-  constructor(setup: Message<"openRestore">, post: Post) {
+  constructor(setup: Message<"openRestore">, post: Post, buffers: LaneBuffers) {
     this.#setup = setup;
     this.#post = post;
     this.#keys = setup.keys;
-    this.#staging = pageAligned(Math.max(SEGMENT_BYTES, setup.chunkBytes));
+    this.#buffers = buffers;
+    this.#staging = buffers.staging;
     this.#target = joinFileTarget(setup.path);
   }
 
@@ -251,8 +301,7 @@ class RestoreLane {
 
   #bytesOf({ from, packId, offset, length, records }: PackRange): Uint8Array {
     if ("bytes" in from) return from.bytes;
-    if (this.#packBytes.length < length) this.#packBytes = new Uint8Array(length);
-    const into = this.#packBytes.subarray(0, length);
+    const into = this.#buffers.packBytes(length);
     try {
       const fd = openSync(from.path, "r");
       try {
