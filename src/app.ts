@@ -14,9 +14,7 @@ import { RepositoryError } from "#repository/engine-types.ts";
 import { loadOrCreateMasterKey } from "#repository/master-key.ts";
 import type { Context } from "#services/context.ts";
 import { backgroundIdle } from "#services/support/background.ts";
-import { recover } from "#worker/recovery.ts";
-import { startRunner } from "#worker/runner.ts";
-import { startScheduler } from "#worker/scheduler.ts";
+import { startWorker } from "#worker/start.ts";
 import type { Settings } from "./config.ts";
 import { StartError } from "./start-failure.ts";
 
@@ -73,15 +71,11 @@ export async function startApp(settings: Settings, parts: AppParts): Promise<App
       wake: () => {},
     };
     const identity = await createIdentity({ context, masterKey, tokenLifetimeSeconds: settings.tokenLifetimeSeconds });
-    const owner = context.settings.nodeId;
-    await recover(context, owner);
     const graceMs = settings.drainGraceSeconds * 1000;
-    const runner = startRunner({ context, owner, concurrency: settings.taskConcurrency });
-    context.wake = () => runner.wake();
-    const scheduler = startScheduler({ context, isActive: (taskId) => runner.isActive(taskId) });
+    const worker = await startWorker(context, { concurrency: settings.taskConcurrency });
     closers.push(
       () => backgroundIdle(context),
-      () => Promise.all([runner.stop(graceMs), scheduler.stop()]),
+      () => worker.stop({ graceMs }),
     );
     const listener = createListener({
       context,

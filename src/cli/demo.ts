@@ -46,7 +46,15 @@ async function demoCommand(options: Options, mainPath: string): Promise<void> {
     const service = isPrivate ? await startPrivateService(mainPath, join(folder, "data")) : undefined;
     kill = service?.kill ?? kill;
     const client = new Client(service === undefined ? connectionOf(options.endpoint, process.env) : connectionOf(service.baseUrl, {}));
-    const parts: DemoParts = { client, bars, random: systemRandom, disk, folder, note: output.note, made: { volumeIds: [], vaultIds: [] } };
+    const parts: DemoParts = {
+      client,
+      bars,
+      random: systemRandom,
+      disk,
+      folder,
+      note: (text) => bars.note(text),
+      made: { volumeIds: [], vaultIds: [] },
+    };
     try {
       const report = { service: { url: client.connection.baseUrl, private: isPrivate }, ...(await runDemo(parts)) };
       bars.stop();

@@ -1,5 +1,4 @@
-import { createHash } from "node:crypto";
-import { closeSync, createReadStream, openSync, rmSync, truncateSync, writeSync } from "node:fs";
+import { closeSync, openSync, rmSync, truncateSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import type { Random } from "#platform/random.ts";
 import type { Extent } from "#sources/source.ts";
@@ -14,6 +13,7 @@ import { eachOf, exportVolume, gib, importVolume } from "../support/transfer.ts"
 import type { WireVault, WireVolume } from "../support/wire.ts";
 import { createVault } from "../vault/create.ts";
 import { dataExtentsOf, pickChanges } from "./change.ts";
+import { sha256Of } from "./digest.ts";
 import type { DemoDisk } from "./image.ts";
 import type { BackupReport, DemoReport, RestoreReport, RunFigures } from "./report.ts";
 
@@ -131,12 +131,6 @@ async function restoreAndCompare(parts: DemoParts, backup: BackupReport, expecte
   } finally {
     rmSync(path, { force: true });
   }
-}
-
-async function sha256Of(path: string): Promise<string> {
-  const hash = createHash("sha256");
-  for await (const piece of createReadStream(path, { highWaterMark: 4 * 1024 * 1024 })) hash.update(piece as Buffer);
-  return hash.digest("hex");
 }
 
 /** Deletes what the demo made, vaults (with their backups) first; what cannot be deleted is told, not thrown. */

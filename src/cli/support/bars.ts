@@ -3,55 +3,86 @@ import { formatBytes, formatSeconds } from "./format.ts";
 
 /** One thing in progress. */
 export interface Bar {
-  /** Bytes per second; measured from `done` where it is not given. */
+  /** Bytes done and in all (null while that is not known); `rate` in bytes per second, measured from `done` where it is not given. */
   update(done: number, total: number | null, rate?: number, phase?: string): void;
-  finish(): void;
+  /** It is over: full, with the rate of the whole, or as it stood when it failed. */
+  finish(succeeded?: boolean): void;
 }
 
+/** Progress bars, and remarks that go above them; both on standard error. */
 export interface Bars {
   add(name: string): Bar;
+  note(text: string): void;
+  /** Leaves the bars as they stand. May be called again. */
   stop(): void;
 }
 
-const silent: Bars = { add: () => ({ update() {}, finish() {} }), stop() {} };
+const noBar: Bar = { update() {}, finish() {} };
 
-/** Progress bars with rate and time left on standard error; nothing at all where that is no terminal or `isWanted` is false. */
+/** Bars with rate and time left on a terminal; only remarks where standard error is none; nothing at all when not wanted. */
 export function createBars(isWanted: boolean): Bars {
-  if (!isWanted || !process.stderr.isTTY) return silent;
+  if (!isWanted) return { add: () => noBar, note() {}, stop() {} };
+  const plainNote = (text: string): void => void process.stderr.write(`${text}\n`);
+  if (!process.stderr.isTTY) return { add: () => noBar, note: plainNote, stop() {} };
   const bars = new MultiBar({
-    format: "{name} [{bar}] {percentage}%  {done}/{size}  {speed}/s  {left} left  {phase}",
+    format: "{name} [{bar}] {percentage}%  {done}/{size}  {speed}/s  {left}  {phase}",
     stream: process.stderr,
-    hideCursor: true,
     clearOnComplete: false,
     fps: 5,
     barsize: 24,
     forceRedraw: true,
+    // The terminal is left as it is, so that Ctrl-C may end the program at any time.
+    hideCursor: false,
+    linewrap: true,
+    gracefulExit: false,
   });
+  let state: "unused" | "shown" | "stopped" = "unused";
   return {
     add(name) {
-      const payload = { name: name.slice(0, 28).padEnd(28), done: "-", size: "-", speed: "-", left: "-", phase: "" };
-      const bar = bars.create(1, 0, payload);
-      const startedMs = performance.now();
-      return {
-        update(done, total, rate, phase = "") {
-          const speed = rate ?? done / Math.max(0.001, (performance.now() - startedMs) / 1000);
-          const left = total === null || speed <= 0 ? "-" : formatSeconds((total - done) / speed);
-          bar.setTotal(Math.max(1, total ?? done));
-          bar.update(Math.min(done, Math.max(1, total ?? done)), {
-            ...payload,
-            done: formatBytes(done),
-            size: total === null ? "?" : formatBytes(total),
-            speed: formatBytes(Math.round(speed)),
-            left,
-            phase,
-          });
-        },
-        finish() {
-          bar.update(bar.getTotal(), { left: "0s", phase: "" });
-          bar.stop();
-        },
-      };
+      if (state === "stopped") return noBar;
+      state = "shown";
+      return createBar(bars, name);
     },
-    stop: () => bars.stop(),
+    note(text) {
+      if (state === "shown") bars.log(`${text}\n`);
+      else plainNote(text);
+    },
+    stop() {
+      if (state === "shown") {
+        bars.update();
+        bars.stop();
+      }
+      state = "stopped";
+    },
+  };
+}
+
+function createBar(bars: MultiBar, name: string): Bar {
+  const payload = { name: name.slice(0, 28).padEnd(28), done: "-", size: "-", speed: "-", left: "", phase: "" };
+  const bar = bars.create(1, 0, payload);
+  const startedMs = performance.now();
+  const meanRate = (bytes: number): number => Math.round(bytes / Math.max(0.001, (performance.now() - startedMs) / 1000));
+  let known = 0;
+  return {
+    update(done, total, rate, phase = "") {
+      const speed = rate ?? meanRate(done);
+      known = total ?? done;
+      bar.setTotal(Math.max(1, known));
+      bar.update(Math.min(done, Math.max(1, known)), {
+        ...payload,
+        done: formatBytes(done),
+        size: total === null ? "?" : formatBytes(total),
+        speed: formatBytes(Math.round(speed)),
+        left: total === null || speed <= 0 ? "" : `${formatSeconds((total - done) / speed)} left`,
+        phase,
+      });
+    },
+    finish(succeeded = true) {
+      const last = { left: succeeded ? `in ${formatSeconds((performance.now() - startedMs) / 1000)}` : "failed", phase: "" };
+      if (succeeded)
+        bar.update(bar.getTotal(), { ...payload, done: formatBytes(known), size: formatBytes(known), speed: formatBytes(meanRate(known)), ...last });
+      else bar.update(last);
+      bar.stop();
+    },
   };
 }

@@ -1,19 +1,14 @@
 import { formatTable } from "./format.ts";
 
-/** Where a command's answer goes. Progress and remarks go to standard error, so that the answer can be piped. */
+/** Where a command's answer goes: standard output. Progress and remarks go to standard error. */
 export interface Output {
   /** The answer as JSON with `--json`, else what `forPeople` makes of it. */
   answer(value: unknown, forPeople: () => string): void;
-  /** A remark on standard error; left out with `--json`. */
-  note: (text: string) => void;
 }
 
 export function createOutput(json: boolean): Output {
   return {
     answer: (value, forPeople) => process.stdout.write(`${json ? JSON.stringify(value, null, 2) : forPeople()}\n`),
-    note: (text) => {
-      if (!json) process.stderr.write(`${text}\n`);
-    },
   };
 }
 

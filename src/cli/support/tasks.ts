@@ -20,7 +20,7 @@ export async function watchTask(client: Client, id: string, bars: Bars): Promise
     await systemClock.sleep(pollMs);
     task = await showTask(client, id);
   }
-  bar.finish();
+  bar.finish(task.status === "success");
   return task;
 }
 
@@ -32,7 +32,14 @@ export async function taskSuccess(client: Client, id: string, bars: Bars): Promi
 }
 
 export const taskFailure = (task: WireTask): string =>
-  `${task.operation_type} of ${task.extra_info.resource.name ?? task.id} ended as ${task.status}: ${task.error_info.message || "no reason was given"}`;
+  [
+    task.operation_type,
+    "of",
+    task.extra_info.resource.name ?? task.id,
+    "ended as",
+    `${task.status}:`,
+    task.error_info.message || "no reason was given",
+  ].join(" ");
 
 /** The tasks of one restore point. */
 export async function tasksOfCheckpoint(client: Client, vaultId: string, checkpointId: string): Promise<WireTask[]> {
