@@ -18,7 +18,7 @@ export interface RunOrder {
   chunkBytes: number;
 }
 
-/** Milliseconds of each phase; bytes in the store after each; peak resident memory. */
+/** Milliseconds of each phase; processor time of all four; bytes in the store after each; peak resident memory. */
 export interface RunResult {
   first: number;
   day2: number;
@@ -26,6 +26,7 @@ export interface RunResult {
   restore: number;
   storedFirst: number;
   storedDay2: number;
+  cpuMs: number;
   peakRss: number;
   correct: boolean;
 }
@@ -49,7 +50,7 @@ async function ofCeiling(): Promise<Omit<RunResult, "correct">> {
     restore: restore.ms,
     storedFirst: day1.storedBytes,
     storedDay2: day1.storedBytes + day2.storedBytes,
-    peakRss: process.resourceUsage().maxRSS * 1024,
+    ...ownUsage(),
   };
 }
 
@@ -85,7 +86,7 @@ async function ofEngine(): Promise<Omit<RunResult, "correct">> {
     engine.restore({ tenant: "bench", backupId: "unchanged", target: { kind: "file", path: target }, sizeBytes: size }, {}),
   );
   await engine.close();
-  return { first: day1, day2, unchanged, restore, storedFirst, storedDay2, peakRss: process.resourceUsage().maxRSS * 1024 };
+  return { first: day1, day2, unchanged, restore, storedFirst, storedDay2, ...ownUsage() };
 }
 
 function ofRestic(): Omit<RunResult, "correct"> {
@@ -124,14 +125,20 @@ function ofRestic(): Omit<RunResult, "correct"> {
   const restored = join(folder, "restored");
   const restore = restic("restore", "latest", ...sparse, "--target", restored);
   renameSync(join(restored, "source", "disk.raw"), target);
-  return { first: day1, day2, unchanged, restore, storedFirst, storedDay2, peakRss: childrenPeakRss() };
+  return { first: day1, day2, unchanged, restore, storedFirst, storedDay2, ...childrenUsage() };
 }
 
-/** Largest resident size among the children that have ended: `ru_maxrss` of `getrusage(RUSAGE_CHILDREN)`. */
-function childrenPeakRss(): number {
+function ownUsage(): Pick<RunResult, "cpuMs" | "peakRss"> {
+  const { userCPUTime, systemCPUTime, maxRSS } = process.resourceUsage();
+  return { cpuMs: (userCPUTime + systemCPUTime) / 1000, peakRss: maxRSS * 1024 };
+}
+
+/** `getrusage(RUSAGE_CHILDREN)`: times added up, `ru_maxrss` of the largest. */
+function childrenUsage(): Pick<RunResult, "cpuMs" | "peakRss"> {
   const usage = Buffer.alloc(144);
   koffi.load(null).func("int getrusage(int, void *)")(-1, usage);
-  return Number(usage.readBigInt64LE(32)) * 1024;
+  const field = (at: number): number => Number(usage.readBigInt64LE(at * 8));
+  return { cpuMs: (field(0) + field(2)) * 1000 + (field(1) + field(3)) / 1000, peakRss: field(4) * 1024 };
 }
 
 const measured = order.contender === "ceiling" ? await ofCeiling() : order.contender === "engine" ? await ofEngine() : ofRestic();

@@ -63,13 +63,14 @@ printTable();
 function printTable(): void {
   const seconds = (ms: number): string => `${(ms / 1000).toFixed(2)} s`;
   const rows = contenders.map((name) => {
-    const { first, day2, unchanged, restore, storedFirst, storedDay2, peakRss } = medians[name];
+    const { first, day2, unchanged, restore, storedFirst, storedDay2, cpuMs, peakRss } = medians[name];
     return [
       name,
       seconds(first),
       seconds(day2),
       seconds(unchanged),
       seconds(restore),
+      seconds(cpuMs),
       ...[storedFirst, storedDay2, peakRss].map((bytes) => `${Math.round(bytes / 1e6)} MB`),
     ];
   });
@@ -80,14 +81,15 @@ function printTable(): void {
     rows.push([
       `engine / ${other}`,
       ...phases.map((phase) => ratio((result) => result[phase])),
+      ratio((r) => r.cpuMs),
       ratio((r) => r.storedFirst),
       ratio((r) => r.storedDay2),
       ratio((r) => r.peakRss),
     ]);
   }
   const table = [
-    ["", "first", "day 2, rescan", "unchanged, rescan", "restore", "stored", "stored after day 2", "peak RSS"],
-    ["---", ...Array(7).fill("--:")],
+    ["", "first", "day 2, rescan", "unchanged, rescan", "restore", "processor", "stored", "stored after day 2", "peak RSS"],
+    ["---", ...Array(8).fill("--:")],
     ...rows,
   ];
   console.log(
@@ -105,6 +107,7 @@ function medianOf(results: RunResult[]): Omit<RunResult, "correct"> {
     restore: median((r) => r.restore),
     storedFirst: median((r) => r.storedFirst),
     storedDay2: median((r) => r.storedDay2),
+    cpuMs: median((r) => r.cpuMs),
     peakRss: median((r) => r.peakRss),
   };
 }
