@@ -1,6 +1,7 @@
 /**
  * ShowBackup, token checked, against the straight-line server and against bare `node:http`:
- * requests per second and p99 with wrk (32 connections), server on core 0, load on core 1, 10,000 backups in the catalog; and again while a backup runs.
+ * requests per second and p99 with wrk (32 connections), server on core 0, load on core 1, 10,000 backups in the catalog;
+ * and again while a backup runs.
  *
  * `node bench/show-backup.ts [--seconds 10] [--backups 10000]`. Needs wrk and taskset.
  */
@@ -69,11 +70,14 @@ for line in io.lines("${idsPath}") do ids[#ids + 1] = line end
 wrk.headers["X-Auth-Token"] = "${token}"
 function request() return wrk.format("GET", "${pathBefore}" .. ids[math.random(#ids)]) end
 function done(summary, latency)
-  io.write(string.format("RESULT %f %f %f %d\\n", summary.requests / (summary.duration / 1e6), latency:percentile(50) / 1000, latency:percentile(99) / 1000, summary.errors.status))
+  local rate = summary.requests / (summary.duration / 1e6)
+  io.write(string.format("RESULT %f %f %f %d\\n", rate, latency:percentile(50) / 1000, latency:percentile(99) / 1000, summary.errors.status))
 end
 `,
   );
-  const text = execFileSync("taskset", ["-c", "1", "wrk", "-t1", "-c32", `-d${forSeconds}s`, "--latency", "-s", script, baseUrl], { encoding: "utf8" });
+  const text = execFileSync("taskset", ["-c", "1", "wrk", "-t1", "-c32", `-d${forSeconds}s`, "--latency", "-s", script, baseUrl], {
+    encoding: "utf8",
+  });
   const match = /RESULT (\S+) (\S+) (\S+) (\d+)/.exec(text);
   if (match === null || match[4] !== "0") throw new Error(`wrk: ${text}`);
   return { requestsPerSecond: Number(match[1]), p50Ms: Number(match[2]), p99Ms: Number(match[3]) };
@@ -103,8 +107,15 @@ try {
       ids.push(id);
       await tables.backups.insert(
         sampleDiskBackup({
-          ...{ id, projectId: devProjectId, vaultId: vaultOfAll, checkpointId: randomUUID(), resourceId: randomUUID() },
-          ...{ chainId: id, baseId: null, parentId: null, snapshotId: null },
+          id,
+          projectId: devProjectId,
+          vaultId: vaultOfAll,
+          checkpointId: randomUUID(),
+          resourceId: randomUUID(),
+          chainId: id,
+          baseId: null,
+          parentId: null,
+          snapshotId: null,
         }),
       );
     }
@@ -119,11 +130,17 @@ try {
 
   const databasePath = join(folder, "documents.db");
   const documents = new DatabaseSync(databasePath);
-  const columns = { ...document, ...Object.fromEntries(Object.entries(document["extend_info"] as object).map(([key, value]) => [`extend_${key}`, value])) };
-  const names = Object.keys(columns).filter((name) => !["children", "replication_records", "extend_info", "id", "extend_os_images_data"].includes(name));
+  const columns = {
+    ...document,
+    ...Object.fromEntries(Object.entries(document["extend_info"] as object).map(([key, value]) => [`extend_${key}`, value])),
+  };
+  const names = Object.keys(columns).filter(
+    (name) => !["children", "replication_records", "extend_info", "id", "extend_os_images_data"].includes(name),
+  );
   documents.exec(`CREATE TABLE document (id TEXT PRIMARY KEY, ${names.map((name) => `"${name}"`).join(", ")}); BEGIN`);
   const insert = documents.prepare(`INSERT INTO document VALUES (?, ${names.map(() => "?").join(", ")})`);
-  const bindable = (value: unknown): string | number | null => (typeof value === "boolean" ? Number(value) : ((value ?? null) as string | number | null));
+  const bindable = (value: unknown): string | number | null =>
+    typeof value === "boolean" ? Number(value) : ((value ?? null) as string | number | null);
   for (const id of ids) insert.run(id, ...names.map((name) => bindable((columns as Record<string, unknown>)[name])));
   documents.exec("COMMIT");
   documents.close();
@@ -158,7 +175,10 @@ try {
 
   const lookup = await straightLine("lookup");
   const constant = await straightLine("constant");
-  console.log(`${cpus()[0]?.model}; Node ${process.version}; ${backupCount} backups; ${Buffer.byteLength(JSON.stringify({ backup: document }))} bytes an answer`);
+  console.log(
+    `${cpus()[0]?.model}; Node ${process.version}; ${backupCount} backups; ` +
+      `${Buffer.byteLength(JSON.stringify({ backup: document }))} bytes an answer`,
+  );
   console.log("| server | requests/s | p50 ms | p99 ms | of straight-line |\n|---|--:|--:|--:|--:|");
   printRow("bare node:http, a constant", constant, lookup);
   printRow("straight-line: node:http + one look-up, no authentication", lookup, lookup);

@@ -180,7 +180,9 @@ test(`kill -9 in ${rounds} rounds, seed ${seed}`, { timeout: 60 * 60_000 }, asyn
     if (round % 10 === 0 && available.size > 0) {
       const id = [...available][upTo(available.size)]!;
       const { restore } = await client.volume("POST", `backups/${id}/restore`, { restore: { name: `proof-${round}` } });
-      await client.until(`${where}: proof`, async () => ((await client.volume("GET", `volumes/${restore.volume_id}`)).volume.status === "available" ? true : undefined));
+      await client.until(`${where}: proof`, async () =>
+        (await client.volume("GET", `volumes/${restore.volume_id}`)).volume.status === "available" ? true : undefined,
+      );
       assert.equal(digest(await readImage(client, `volumes/${restore.volume_id}/data`)), contentOf.get(id), `${where}: restored`);
       await client.volume("DELETE", `volumes/${restore.volume_id}`);
     }

@@ -39,7 +39,8 @@ const environment = (): NodeJS.ProcessEnv => ({
 function run(command: string, args: string[], more: NodeJS.ProcessEnv = {}, cwd = here): { status: number | null; out: any; text: string } {
   const ran = spawnSync(command, args, { env: { ...environment(), ...more }, cwd, encoding: "utf8", timeout: 5 * 60_000 });
   const line = ran.stdout.split("\n").find((one) => one.includes("{")) ?? "";
-  return { status: ran.status, out: line === "" ? undefined : JSON.parse(line.slice(line.indexOf("{"), line.lastIndexOf("}") + 1)), text: ran.stdout + ran.stderr };
+  const json = line.slice(line.indexOf("{"), line.lastIndexOf("}") + 1);
+  return { status: ran.status, out: json === "" ? undefined : JSON.parse(json), text: ran.stdout + ran.stderr };
 }
 
 describe("public SDKs", () => {
@@ -72,7 +73,8 @@ describe("public SDKs", () => {
     test("shows the backup, project looked up by region, request signed", () => {
       const { status, out, text } = run(python, ["python/show_backup.py"]);
       assert.equal(status, 0, text);
-      for (const key of ["id", "name", "description", "status", "vault_id", "checkpoint_id", "resource_id", "resource_size", "provider_id", "incremental"]) {
+      const keys = "id name description status vault_id checkpoint_id resource_id resource_size provider_id incremental".split(" ");
+      for (const key of keys) {
         assert.deepEqual(out[key], backup[key], key);
       }
       assert.deepEqual(out.extend_info.support_lld, backup.extend_info.support_lld);
