@@ -93,9 +93,13 @@ function createServe(runtime: ApiRuntime, registered: RegisteredRoute) {
         raw,
         headers: request.headers,
         url: request.originalUrl,
-        baseUrl: runtime.baseUrlOf(request),
+        get baseUrl() {
+          return runtime.baseUrlOf(request);
+        },
         principal: access === "public" ? undefined : principal,
-        address: request.ip,
+        get address() {
+          return request.ip;
+        },
       },
       caller,
       context,
