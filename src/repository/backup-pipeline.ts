@@ -12,6 +12,7 @@ import type { RepositoryReader } from "./engine-reader.ts";
 import { RepositoryError } from "./engine-types.ts";
 import type { BackupOutcome, BackupRequest, TaskControl } from "./engine-types.ts";
 import { Gate } from "./engine-gate.ts";
+import type { Turns } from "./engine-gate.ts";
 import type { ChunkIndex } from "./index.ts";
 import type { TenantKeys } from "./keys.ts";
 import { PACK_TARGET_BYTES, scanned, SEGMENT_BYTES } from "./lane-messages.ts";
@@ -28,6 +29,8 @@ export interface BackupContext {
   index: ChunkIndex;
   lanes: LanePool;
   claims: Claims;
+  /** In whose turn packs are written. */
+  writes: Turns;
   reader: RepositoryReader;
   random: Random;
 }
@@ -352,8 +355,9 @@ export class BackupRun {
 
   /** Durable first, then known. */
   async #storePack({ packId, kind, key, bytes, entries }: FinishedPack): Promise<void> {
-    const { store, index } = this.#context;
-    if ((await store.putIfAbsent(key, [bytes])) === "exists") throw new RepositoryError("corruptPack", `pack ${hexOf(packId)} exists already`);
+    const { store, index, writes } = this.#context;
+    if ((await writes.run(() => store.putIfAbsent(key, [bytes]))) === "exists")
+      throw new RepositoryError("corruptPack", `pack ${hexOf(packId)} exists already`);
     index.addPack(this.#request.tenant, { packId, kind, sizeBytes: bytes.length, entries });
   }
 

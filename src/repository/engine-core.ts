@@ -5,7 +5,7 @@ import type { LocalFiles, ObjectStore } from "#storage/store.ts";
 import { BackupRun } from "./backup-pipeline.ts";
 import { Claims } from "./backup-pipeline-claims.ts";
 import { asEngineError, throwIfCancelled } from "./engine-errors.ts";
-import { Gate } from "./engine-gate.ts";
+import { Gate, Turns } from "./engine-gate.ts";
 import { RepositoryReader } from "./engine-reader.ts";
 import { RepositoryError } from "./engine-types.ts";
 import type {
@@ -28,6 +28,8 @@ import { RestoreRun } from "./restore-pipeline.ts";
 
 /** Backups and restores at work at once; more wait in turn. Bounds the engine's memory. */
 const RUNS_AT_ONCE = 4;
+/** Packs being written at once. Each holds one of the four threads that do file work and cryptography for the whole process. */
+const WRITES_AT_ONCE = 2;
 const READ_RANGE_BYTES = 8 * 1024 * 1024;
 
 /** The engine itself, as it lives in its own thread. */
@@ -39,6 +41,7 @@ export class EngineCore implements Engine {
   readonly #index: ChunkIndex;
   readonly #lanes: LanePool;
   readonly #claims = new Claims();
+  readonly #writes = new Turns(WRITES_AT_ONCE);
   readonly #reader: RepositoryReader;
   readonly #masterKey: Uint8Array;
   readonly #random: Random;
@@ -188,7 +191,15 @@ export class EngineCore implements Engine {
   }
 
   get #context() {
-    return { store: this.#store, index: this.#index, lanes: this.#lanes, claims: this.#claims, reader: this.#reader, random: this.#random };
+    return {
+      store: this.#store,
+      index: this.#index,
+      lanes: this.#lanes,
+      claims: this.#claims,
+      writes: this.#writes,
+      reader: this.#reader,
+      random: this.#random,
+    };
   }
 }
 

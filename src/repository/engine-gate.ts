@@ -17,3 +17,25 @@ export class Gate {
     }
   }
 }
+
+/** Lets at most so many pieces of work run at once; the others wait in turn. */
+export class Turns {
+  readonly #gate = new Gate();
+  readonly #limit: number;
+  #running = 0;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  async run<T>(work: () => Promise<T>): Promise<T> {
+    while (this.#running >= this.#limit) await this.#gate.until(() => this.#running < this.#limit);
+    this.#running++;
+    try {
+      return await work();
+    } finally {
+      this.#running--;
+      this.#gate.notify();
+    }
+  }
+}

@@ -220,6 +220,29 @@ test("the figures of a chain are those of what was done", async () => {
   assert.ok((await restored(shared, tenant, unchanged.backupId, sizeBytes)).equals(readFileSync(path)));
 });
 
+test("a disk that grows or shrinks is compared with its base where both have something", async () => {
+  const tenant = unique("tenant");
+  const { path } = makeDisk(70 * MIB, [
+    { offset: 0, bytes: randomBytes(MIB) },
+    { offset: 69 * MIB, bytes: randomBytes(MIB) },
+  ]);
+  let base = request(tenant, path);
+  await shared.backup(base, {});
+  for (const [sizeBytes, unchangedBytes] of [
+    [140 * MIB + 7, 2 * MIB],
+    [69 * MIB + CHUNK + 1, MIB + CHUNK],
+    [MIB / 2, MIB / 2],
+    [0, 0],
+    [70 * MIB, 0],
+  ] as const) {
+    truncateSync(path, sizeBytes);
+    const next = request(tenant, path, { baseId: base.backupId });
+    assert.equal((await shared.backup(next, {})).unchangedBytes, unchangedBytes);
+    assert.ok((await restored(shared, tenant, next.backupId, sizeBytes)).equals(readFileSync(path)));
+    base = next;
+  }
+});
+
 test("content is shared within a tenant, never between tenants", async () => {
   const { path } = makeDisk(MIB, [{ offset: 0, bytes: randomBytes(MIB) }]);
   const [one, other] = [unique("tenant"), unique("tenant")];
