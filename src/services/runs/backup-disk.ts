@@ -2,10 +2,11 @@ import { stat } from "node:fs/promises";
 import type { Backup } from "#model/backup.ts";
 import type { Checkpoint } from "#model/checkpoint.ts";
 import { DomainError } from "#model/errors.ts";
+import type { TimestampUs } from "#model/ids.ts";
 import type { Resource, Volume } from "#model/resource.ts";
-import type { Vault } from "#model/vault.ts";
+import type { Vault, VaultResource } from "#model/vault.ts";
 import { RepositoryError } from "#repository/engine-types.ts";
-import type { BackupOutcome, RootDescription } from "#repository/engine-types.ts";
+import type { RootDescription } from "#repository/engine-types.ts";
 import type { Context } from "../context.ts";
 import { localPath, pathOf, storageSnapshotPath } from "../support/paths.ts";
 import { cloneFile } from "../support/volume-files.ts";
@@ -17,18 +18,28 @@ export interface BackupDocument {
   backup: Backup;
   /** The server backup around it. */
   parent: Backup | null;
+  /** Every disk backup of that server backup as it was when the run began, in device order; else empty. */
+  siblings: Backup[];
   vault: Vault | null;
+  /** What the vault protects, in the order of binding. */
+  bindings: VaultResource[];
   resource: Resource;
   /** The server, when the disk was backed up with it. */
   server: Resource | null;
   checkpoint: Checkpoint | null;
+  /** The backup's snapshot is the user's own: it was read instead of the volume. */
+  fromSnapshot: boolean;
 }
+
+/** When the root object of a backup was sealed, from what its document and its statistics say. */
+export const sealedAtOf = (document: Pick<BackupDocument, "backup">, statistics: { durationMs: number }): TimestampUs =>
+  (document.backup.updatedAt ?? document.backup.createdAt) + statistics.durationMs * 1000;
 
 export interface DiskRun {
   context: Context;
   backup: Backup;
   volume: Volume;
-  surroundings: Omit<BackupDocument, "backup" | "resource">;
+  surroundings: Omit<BackupDocument, "backup" | "resource" | "fromSnapshot">;
   incremental: boolean;
   /** Read this snapshot of the user's instead of the volume. */
   snapshotId: string | null;
@@ -63,6 +74,7 @@ export async function backupDisk(run: DiskRun): Promise<DiskResult> {
   for (;;) {
     const prepared = await markProtecting(run, frozen, base?.backup);
     if (prepared.baseId === null) base = undefined;
+    const document = documentOf(run, { ...prepared, protectedAt: frozen.atUs });
     try {
       const outcome = await context.engine.backup(
         {
@@ -70,14 +82,16 @@ export async function backupDisk(run: DiskRun): Promise<DiskResult> {
           backupId: backup.id,
           source: { kind: "file", path: frozen.path },
           ...(base === undefined ? {} : { baseId: base.backup.id }),
-          document: documentOf(run, { ...prepared, protectedAt: frozen.atUs }),
+          document,
           chunkBytes: base?.root.chunkBytes ?? context.settings.chunkBytes,
           compressionLevel: context.settings.compressionLevel,
         },
         { signal: control.signal, onProgress: (progress) => control.progress(progress) },
       );
       if (outcome.changedWhileRead) warnings.push("The source was written while it was read: the image is not of one instant.");
-      const sealed = { backupId: backup.id, rootKey: outcome.rootKey, protectedAt: frozen.atUs, statistics: statisticsOf(outcome) };
+      const statistics = statisticsOf(outcome);
+      const sealedAt = sealedAtOf(document, statistics);
+      const sealed = { backupId: backup.id, rootKey: outcome.rootKey, protectedAt: frozen.atUs, sealedAt, statistics };
       return { sealed, incremental: base !== undefined, warnings };
     } catch (error) {
       if (base !== undefined && isBaseUnusable(error)) {
@@ -149,9 +163,11 @@ const documentOf = (run: DiskRun, backup: Backup): BackupDocument => ({
   ...run.surroundings,
   backup: { ...backup, status: "available", progress: 100 },
   resource: run.volume,
+  fromSnapshot: run.snapshotId !== null,
 });
 
-function statisticsOf(outcome: BackupOutcome): SealedDisk["statistics"] {
+/** Of an outcome, or of what a root object repeats of it. */
+export function statisticsOf(outcome: SealedDisk["statistics"]): SealedDisk["statistics"] {
   return {
     readBytes: outcome.readBytes,
     dataBytes: outcome.dataBytes,

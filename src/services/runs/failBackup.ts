@@ -16,16 +16,18 @@ export interface SealedDisk {
   statistics: BackupStatistics;
   rootKey: string;
   protectedAt: TimestampUs;
+  /** When its root object was sealed: what a catalog rebuilt from the store can tell too. */
+  sealedAt: TimestampUs;
 }
 
 /** What becomes of a sealed disk's row. */
-export const sealedPatch = (disk: SealedDisk, updatedAt: TimestampUs): Partial<Backup> & { updatedAt: TimestampUs } => ({
+export const sealedPatch = (disk: SealedDisk): Partial<Backup> & { updatedAt: TimestampUs } => ({
   statistics: disk.statistics,
   rootKey: disk.rootKey,
   protectedAt: disk.protectedAt,
   progress: 100,
   failReason: null,
-  updatedAt,
+  updatedAt: disk.sealedAt,
 });
 
 /** Gives the volumes of a run back what their status was before it. */
@@ -58,7 +60,7 @@ export async function failBackup(
     for (const backup of top === undefined ? children : [top, ...children]) {
       const disk = sealed.find((each) => each.backupId === backup.id);
       if (disk !== undefined) {
-        await tables.backups.transition(backup.id, "available", sealedPatch(disk, now));
+        await tables.backups.transition(backup.id, "available", sealedPatch(disk));
         continue;
       }
       dropped.push(backup);

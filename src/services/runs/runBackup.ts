@@ -58,7 +58,7 @@ async function settle({ context, task, control }: TaskRun, error: unknown, seale
   const all = backupInput(task).disks.map((disk) => disk.backupId);
   const reason: unknown = control.signal.reason;
   if (error instanceof StaleTaskError || (reason instanceof TaskStop && reason.kind === "leaseLost")) {
-    await removeRoots(context, task, all);
+    await removeRoots(context, task, await abandoned(context, task.projectId, all));
     throw error;
   }
   const failure = describeFailure(error, control.signal);
@@ -66,6 +66,16 @@ async function settle({ context, task, control }: TaskRun, error: unknown, seale
   const isServer = all.length > 1 || all[0] !== task.backupId;
   const partly = isServer && !control.signal.aborted && current !== undefined && sealed.length < all.length;
   await failBackup(context, task, failure, partly ? { sealed, failedDisk: current! } : {});
+}
+
+/** Of a task that was taken over: the backups that whoever took it has failed. Only their root objects are nobody's. */
+async function abandoned(context: Context, projectId: string, backupIds: readonly Id[]): Promise<Id[]> {
+  const failed: Id[] = [];
+  for (const id of backupIds) {
+    const backup = await context.catalog.backups.get(projectId, id);
+    if (backup?.status === "error" && backup.rootKey === null) failed.push(id);
+  }
+  return failed;
 }
 
 type Step = Omit<Parameters<typeof backupDisk>[0], "context" | "control"> & {
@@ -81,6 +91,8 @@ async function prepare({ context, task }: TaskRun): Promise<Step[]> {
   if (isServer) await catalog.backups.transition(top.id, "protecting", { updatedAt: clock.nowUs() }, ["waiting_protect"]);
   const surroundings = {
     parent: isServer ? top : null,
+    siblings: isServer ? await catalog.backups.children(top.id) : [],
+    bindings: await catalog.vaults.resourcesOf(top.vaultId),
     vault: (await catalog.vaults.get(task.projectId, top.vaultId)) ?? null,
     server: isServer ? ((await catalog.resources.get(task.projectId, top.resourceId)) ?? null) : null,
     checkpoint: (await catalog.checkpoints.get(task.projectId, top.checkpointId)) ?? null,
@@ -132,17 +144,12 @@ async function commit({ context, task, control }: TaskRun, results: readonly Dis
     const now = context.clock.nowUs();
     await finishTask(tables, task, { status: "success", now, result: resultOf(results), progress: control.latest() });
     for (const { sealed } of results) {
-      const moved = await tables.backups.transition(sealed.backupId, "available", sealedPatch(sealed, now), ["protecting"]);
+      const moved = await tables.backups.transition(sealed.backupId, "available", sealedPatch(sealed), ["protecting"]);
       invariant(moved, "a backup of a run that still owns its task is protecting");
     }
     const top = await tables.backups.get(task.projectId, task.backupId!);
     if (top?.resourceType === "OS::Nova::Server") {
-      const patch = {
-        statistics: sumOf(results.map((result) => result.sealed.statistics)),
-        protectedAt: Math.min(...results.map((result) => result.sealed.protectedAt)),
-        incremental: results.some((result) => result.incremental),
-        updatedAt: now,
-      };
+      const patch = serverPatch(results.map(({ sealed, incremental }) => ({ ...sealed, incremental })));
       invariant(await tables.backups.transition(top.id, "available", patch, ["protecting"]), "the server backup of a run is protecting");
     }
     await releaseVolumes(tables, input, now);
@@ -168,6 +175,16 @@ function resultOf(results: readonly DiskResult[]): Record<string, unknown> {
     newBytes: statistics.newBytes,
     storedBytes: statistics.storedBytes,
     ...(warnings.length > 0 ? { warnings } : {}),
+  };
+}
+
+/** What a server backup is once all its disks are sealed. */
+export function serverPatch(disks: readonly (Pick<SealedDisk, "statistics" | "protectedAt" | "sealedAt"> & { incremental: boolean })[]) {
+  return {
+    statistics: sumOf(disks.map((disk) => disk.statistics)),
+    protectedAt: Math.min(...disks.map((disk) => disk.protectedAt)),
+    incremental: disks.some((disk) => disk.incremental),
+    updatedAt: Math.max(...disks.map((disk) => disk.sealedAt)),
   };
 }
 
