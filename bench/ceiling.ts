@@ -168,5 +168,5 @@ function restore({ target, sizeBytes, chunks, next, key: secret }: Extract<Job, 
 
 if (!isMainThread && parentPort && workerData?.kind) {
   const job = workerData as Job;
-  parentPort.postMessage(job.kind === "backup" ? backup(job) : restore(job));
+  parentPort.postMessage(job.kind === "backup" ? backup(job) : restore(job), []);
 }

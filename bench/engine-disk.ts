@@ -105,12 +105,12 @@ function fileSystem(path: string, sizeBytes: number, folder: string): void {
 /** Copies files of {@link trees}, in order of their names, until there are `wanted` bytes. */
 function copyFiles(to: string, wanted: number): void {
   let left = wanted;
-  const walk = (root: string, folder: string): void => {
+  const walk = (folder: string): void => {
     for (const name of readdirSync(folder).sort()) {
       if (left <= 0) return;
       const path = join(folder, name);
       const stats = lstatSync(path, { throwIfNoEntry: false });
-      if (stats?.isDirectory()) walk(root, path);
+      if (stats?.isDirectory()) walk(path);
       else if (stats?.isFile() && stats.size <= left) {
         const target = join(to, relative("/", path));
         mkdirSync(dirname(target), { recursive: true });
@@ -119,7 +119,7 @@ function copyFiles(to: string, wanted: number): void {
       }
     }
   };
-  for (const root of trees) if (existsSync(root)) walk(root, root);
+  for (const root of trees) if (existsSync(root)) walk(root);
 }
 
 /** Runs of text-like, random and repeated bytes with holes between them. */

@@ -5,7 +5,7 @@ import { MessageChannel, Worker } from "node:worker_threads";
 import { Moved, Remote, serve } from "./threads.ts";
 import type { Methods } from "./threads.ts";
 
-function connected(methods: Methods): { remote: Remote; close(): void } {
+function connected(methods: Methods): { remote: Remote; close: () => void } {
   const { port1, port2 } = new MessageChannel();
   serve(port2, methods);
   const remote = new Remote(port1, ({ name, message, code }) => Object.assign(new Error(message), { revivedFrom: name, code }));

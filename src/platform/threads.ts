@@ -17,7 +17,7 @@ export interface CarriedError {
 
 export function carryError(error: unknown): CarriedError {
   const { name, message, code, stack } = (error instanceof Error ? error : new Error(String(error))) as Error & { code?: unknown };
-  return { name, message, code: code === undefined ? undefined : String(code), stack };
+  return { name, message, code: typeof code === "string" ? code : undefined, stack };
 }
 
 export interface CallOptions {
@@ -30,7 +30,7 @@ export interface CallOptions {
 /** What a served method is given besides its parameters. */
 export interface CallControl {
   signal: AbortSignal;
-  progress(value: unknown): void;
+  progress: (value: unknown) => void;
 }
 
 /** A method's answer whose buffers are to be moved, not copied. */
@@ -71,7 +71,7 @@ export class Remote {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     const call = ++this.#lastCall;
     const { signal, onProgress, transfer } = options;
-    const abort = (): void => this.#port.postMessage({ abort: call } satisfies Request);
+    const abort = (): void => this.#port.postMessage({ abort: call } satisfies Request, []);
     return new Promise((resolve, reject) => {
       this.#pending.set(call, { resolve, reject, onProgress });
       this.#port.postMessage({ call, method, params, aborted: signal?.aborted ?? false } satisfies Request, transfer);

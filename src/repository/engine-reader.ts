@@ -55,7 +55,7 @@ export class RepositoryReader {
   /** The flat page at this place of a manifest; undefined where there are only holes. */
   async pageOf(tenant: string, keys: TenantKeys, pageIds: Uint8Array, page: number): Promise<Uint8Array | undefined> {
     const pageId = pageIds.subarray(page * 32, page * 32 + 32);
-    if (pageId.length === 0 || pageId.every((byte) => byte === 0)) return undefined;
+    if (pageId.every((byte) => byte === 0)) return undefined;
     const name = `${tenant}/${hexOf(pageId)}`;
     const kept = this.#pages.get(name);
     if (kept !== undefined) return kept;

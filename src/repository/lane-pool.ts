@@ -37,7 +37,7 @@ export class LanePool {
   }
 
   postAll(message: ToLane): void {
-    for (const worker of this.#workers) worker.postMessage(message);
+    for (const worker of this.#workers) worker.postMessage(message, []);
   }
 
   /** Ends a run in every lane; nothing more is heard of it. */
@@ -64,7 +64,7 @@ export class LanePool {
       this.#start(lane);
       const why = cause instanceof Error ? cause.message : `it left with code ${code}`;
       const error = new RepositoryError("engineStopped", `lane ${lane} died and was replaced; what it held is lost: ${why}`, cause);
-      for (const listener of [...this.#listeners.values()]) listener.onLaneLost(error);
+      for (const listener of this.#listeners.values()) listener.onLaneLost(error);
     });
   }
 }

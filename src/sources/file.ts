@@ -15,7 +15,7 @@ let seekCall: ((fd: number, offset: number, whence: number) => number | bigint) 
 /** lseek(2); -1 and `koffi.errno()` on failure. */
 function seek(fd: number, offset: number, whence: number): number {
   seekCall ??= koffi.load(null).func("int64_t lseek(int, int64_t, int)");
-  return Number(seekCall!(fd, offset, whence));
+  return Number(seekCall(fd, offset, whence));
 }
 
 /**
