@@ -7,6 +7,7 @@
  */
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { randomBytes, randomUUID } from "node:crypto";
+import { once } from "node:events";
 import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { createServer } from "node:net";
 import { cpus, tmpdir } from "node:os";
@@ -44,12 +45,10 @@ function startOnCore0(args: string[], ready: RegExp): Promise<ChildProcess> {
 }
 
 async function stop(child: ChildProcess): Promise<void> {
-  const ended = new Promise((resolve) => child.on("exit", resolve));
   child.removeAllListeners("exit");
-  child.on("exit", () => {});
-  const over = new Promise((resolve) => child.once("exit", resolve));
+  const over = once(child, "exit");
   child.kill("SIGTERM");
-  await Promise.race([ended, over]);
+  await over;
 }
 
 const freePort = (): Promise<number> =>
@@ -100,8 +99,19 @@ try {
   await stop(first);
 
   const ids: string[] = [];
-  const catalog = await openCatalog({ path: join(dataPath, "catalog.db") });
+  const catalog = await openCatalog({ path: join(dataPath, "catalog.sqlite") });
+  const checkpointId = randomUUID();
   await catalog.transaction(async (tables) => {
+    await tables.checkpoints.insert({
+      id: checkpointId,
+      projectId: devProjectId,
+      vaultId: vaultOfAll,
+      name: "of-all",
+      description: null,
+      retentionDays: null,
+      skipped: [],
+      createdAt: Date.now() * 1000,
+    });
     for (let n = 0; n < backupCount; n += 1) {
       const id = randomUUID();
       ids.push(id);
@@ -110,7 +120,7 @@ try {
           id,
           projectId: devProjectId,
           vaultId: vaultOfAll,
-          checkpointId: randomUUID(),
+          checkpointId,
           resourceId: randomUUID(),
           chainId: id,
           baseId: null,
