@@ -92,6 +92,9 @@ export function createIdentityTable(db: Db, clock: Clock): IdentityTable {
       await db.write.insertInto("access_keys").values(accessKeys.toRow(key)).execute();
     },
     getAccessKey: (id) => one(texts.accessKey, id, accessKeys.fromRow),
+    async removeExpiredAccessKeys(now) {
+      await db.write.deleteFrom("access_keys").where("expires_at", "<", now).execute();
+    },
     async revokeToken(tokenId, expiresAt) {
       await db.atomically(async ({ write }) => {
         await write.deleteFrom("revoked_tokens").where("expires_at", "<=", clock.nowUs()).execute();

@@ -80,6 +80,8 @@ export interface IdentityTable {
   listRoles(userId: string, projectId: ProjectId): Promise<Role[]>;
   insertAccessKey(key: AccessKey): Promise<void>;
   getAccessKey(id: string): Promise<AccessKey | undefined>;
+  /** Removes temporary keys whose time was over before `now`. */
+  removeExpiredAccessKeys(now: TimestampUs): Promise<void>;
   /** `expiresAt` bounds how long the row is kept. */
   revokeToken(tokenId: string, expiresAt: TimestampUs): Promise<void>;
   listRevokedTokens(now: TimestampUs): Promise<string[]>;

@@ -151,6 +151,17 @@ describe("temporary keys", () => {
     assert.match((await ask({ path: vaults, key, unsigned: { "x-security-token": securitytoken } })).body.error_msg, /expired/);
   });
 
+  test("are forgotten a day after their end, when others are made", async () => {
+    const { access } = (await make()).body.credential;
+    clock.set(clock.nowUs() + (900 + 86_400) * 1_000_000);
+    await make();
+    assert.ok(await harness.context.catalog.identity.getAccessKey(access));
+    clock.set(clock.nowUs() + 1);
+    await make();
+    assert.equal(await harness.context.catalog.identity.getAccessKey(access), undefined);
+    assert.ok(await harness.context.catalog.identity.getAccessKey(accessKey.id), "a lasting key stays");
+  });
+
   test("last from 15 minutes to a day", async () => {
     assert.equal((await make(86_400)).status, 201);
     for (const duration of [899, 86_401, -1, "abc"]) {

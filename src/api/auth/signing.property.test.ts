@@ -35,12 +35,11 @@ const sample: fc.Arbitrary<Sample> = fc.record({
   }),
   body: fc.uint8Array({ maxLength: 64 }),
 });
-const wireOf = ({ method, segments, query, headers, body }: Sample): Wire => ({
-  method,
-  url: `/${segments.map(encodeURIComponent).join("/")}${query.length === 0 ? "" : "?"}${query.map((pair) => pair.map(encodeURIComponent).join("=")).join("&")}`,
-  headers: { ...headers, "x-sdk-date": date },
-  body,
-});
+function wireOf({ method, segments, query, headers, body }: Sample): Wire {
+  const pairs = query.map((pair) => pair.map(encodeURIComponent).join("=")).join("&");
+  const url = `/${segments.map(encodeURIComponent).join("/")}${pairs === "" ? "" : `?${pairs}`}`;
+  return { method, url, headers: { ...headers, "x-sdk-date": date }, body };
+}
 
 /** Signs with our own canonical form: what is tested here is what a change does to a signature, not the form itself. */
 function sign(wire: Wire, older: boolean): string {

@@ -50,7 +50,7 @@ export interface RouteHead<Body extends TSchema = TSchema> {
   /** Default: `project` where the whole path has `:project_id`, else `token`. */
   access?: Access;
   successStatus: number;
-  /** Without a `body` schema nothing is parsed. A body schema of `Type.Optional` may be absent. Unknown keys: as each schema's `additionalProperties` says. */
+  /** Without a `body` schema nothing is parsed; one of `Type.Optional` may be absent. Unknown keys: as `additionalProperties` says. */
   schema: { params?: TSchema; querystring?: TSchema; body?: Body; response?: TSchema };
   /** Largest body in bytes; default 1 MiB. */
   bodyLimitBytes?: number;

@@ -37,8 +37,8 @@ function newAccounts(random: Random): typeof devAccounts {
 }
 
 /**
- * First start: domain Default, project demo, users admin (admin on demo) and demo (member), and an access key of demo; with `dev` the documented ones.
- * Undefined on every later start: nothing is changed then.
+ * First start: domain Default, project demo, users admin (admin on demo) and demo (member), and an access key of demo; with `dev` the
+ * documented ones. Undefined on every later start: nothing is changed then.
  */
 export async function bootstrapIdentity(
   { catalog, random }: Pick<Context, "catalog" | "random">,

@@ -59,6 +59,8 @@ export function temporaryKeyRoutes(identity: Identity): Route[] {
         const id = `TMP${hex(9).toUpperCase()}`;
         const secret = hex(20);
         const securityToken = Buffer.from(random.bytes(48)).toString("base64url");
+        // Kept for a day after their end, so that a late request is told that its key has expired.
+        await catalog.identity.removeExpiredAccessKeys(clock.nowUs() - maxSeconds * 1_000_000);
         await catalog.identity.insertAccessKey({
           id,
           userId: principal.userId,
