@@ -32,19 +32,17 @@ export async function runBackup(run: TaskRun): Promise<void> {
       control.signal.throwIfAborted();
       current = step.backup.id;
       const progress = progressWriter(context, step.backup.id);
-      const result = await backupDisk({
-        ...step,
-        context,
-        control: {
-          signal: control.signal,
-          progress(at) {
-            progress.write(at);
-            control.progress(step.overall(at));
-          },
-        },
-      }).finally(() => progress.settled());
-      results.push(result);
-      sealed.push(result.sealed);
+      const say = (at: Parameters<typeof control.progress>[0]): void => {
+        progress.write(at);
+        control.progress(step.overall(at));
+      };
+      try {
+        const result = await backupDisk({ ...step, context, control: { signal: control.signal, progress: say } });
+        results.push(result);
+        sealed.push(result.sealed);
+      } finally {
+        await progress.settled();
+      }
     }
     control.signal.throwIfAborted();
     await commit(run, results);
@@ -65,7 +63,7 @@ async function settle({ context, task, control }: TaskRun, error: unknown, seale
   context.log.warn({ err: error, taskId: task.id, backupId: task.backupId, reason: failure.message }, "a backup failed");
   const isServer = all.length > 1 || all[0] !== task.backupId;
   const partly = isServer && !control.signal.aborted && current !== undefined && sealed.length < all.length;
-  await failBackup(context, task, failure, partly ? { sealed, failedDisk: current! } : {});
+  await failBackup(context, task, failure, partly ? { sealed, failedDisk: current } : {});
 }
 
 /** Of a task that was taken over: the backups that whoever took it has failed. Only their root objects are nobody's. */
