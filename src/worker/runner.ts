@@ -84,10 +84,10 @@ export function startRunner(options: RunnerOptions): Runner {
   async function run(task: Task, stop: AbortController): Promise<void> {
     const meter = progressMeter(clock, "starting");
     const over = new AbortController();
-    const beating = beat(task, stop, meter.latest, over.signal);
+    const beating = beat(task, stop, () => meter.latest(), over.signal);
     log.info({ taskId: task.id, type: task.type, backupId: task.backupId }, "task started");
     try {
-      await runTask({ context, task, control: { signal: stop.signal, progress: meter.say, latest: meter.latest } });
+      await runTask({ context, task, control: { signal: stop.signal, progress: (at) => meter.say(at), latest: () => meter.latest() } });
       log.info({ taskId: task.id, type: task.type }, "task ended");
     } catch (error) {
       await recordEscape(task, stop.signal, error);
@@ -144,8 +144,10 @@ export function startRunner(options: RunnerOptions): Runner {
   const polling = poll();
 
   async function allEnded(): Promise<void> {
-    while (pumping !== undefined || active.size > 0) {
-      await pumping;
+    for (;;) {
+      const claiming = pumping;
+      if (claiming === undefined && active.size === 0) return;
+      await claiming;
       await Promise.all([...active.values()].map((each) => each.ended));
     }
   }

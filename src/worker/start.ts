@@ -13,8 +13,8 @@ export async function startWorker(context: Context, options: { concurrency: numb
   const owner = context.settings.nodeId;
   await recover(context, owner);
   const runner = startRunner({ context, owner, concurrency: options.concurrency });
-  context.wake = runner.wake;
-  const scheduler = startScheduler({ context, isActive: runner.isActive });
+  context.wake = () => runner.wake();
+  const scheduler = startScheduler({ context, isActive: (taskId) => runner.isActive(taskId) });
   return {
     async stop({ graceMs }) {
       await scheduler.stop();

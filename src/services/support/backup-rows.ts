@@ -3,7 +3,7 @@ import type { Backup } from "#model/backup.ts";
 import type { Caller } from "#model/caller.ts";
 import type { Checkpoint } from "#model/checkpoint.ts";
 import { objectTypeOf, providerIds } from "#model/provider.ts";
-import type { Id, TimestampUs } from "#model/ids.ts";
+import type { TimestampUs } from "#model/ids.ts";
 import type { Server, Volume, VolumeStatus } from "#model/resource.ts";
 import type { Task } from "#model/task.ts";
 import type { Vault } from "#model/vault.ts";
@@ -156,7 +156,7 @@ export function generatedName(context: Context, vault: Pick<Vault, "backupNamePr
 
 export function newCheckpoint(context: Context, vault: Vault, given: Pick<Checkpoint, "name"> & Partial<Checkpoint>): Checkpoint {
   return {
-    id: context.random.uuid() as Id,
+    id: context.random.uuid(),
     projectId: vault.projectId,
     vaultId: vault.id,
     description: null,

@@ -15,7 +15,7 @@ export function checkName(name: string, field: string): string {
 
 /** A name as Block Storage allows it: up to 255 characters, none of them a control character. */
 export function checkLooseName(name: string, field: string): string {
-  if ([...name].length > 255) throw invalid(field, "must be at most 255 characters long");
+  if (Array.from(name).length > 255) throw invalid(field, "must be at most 255 characters long");
   if (control.test(name)) throw invalid(field, "must not contain control characters");
   return name;
 }
@@ -30,7 +30,7 @@ export function checkDescription(text: string | null | undefined, field: string)
 /** A Block Storage description: up to 255 characters. */
 export function checkLooseDescription(text: string | null | undefined, field: string): string | null {
   if (text === undefined || text === null) return null;
-  if ([...text].length > 255) throw invalid(field, "must be at most 255 characters long");
+  if (Array.from(text).length > 255) throw invalid(field, "must be at most 255 characters long");
   return text;
 }
 

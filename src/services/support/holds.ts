@@ -43,8 +43,5 @@ export function holdForWrite(context: Context, volumeId: Id): () => void {
   return enter(holds(context).writes, volumeId);
 }
 
-/** Whether a request is writing to the volume right now. */
-export const isBeingWritten = (context: Context, volumeId: Id): boolean => holds(context).writes.has(volumeId);
-
 /** Whether a volume or snapshot is being copied right now. */
 export const isCopiedFrom = (context: Context, id: Id): boolean => holds(context).copies.has(id);

@@ -1,4 +1,4 @@
-import type { Id, ProjectId } from "#model/ids.ts";
+import type { ProjectId } from "#model/ids.ts";
 import type { Task, TaskType } from "#model/task.ts";
 import type { Context } from "../context.ts";
 
@@ -8,7 +8,7 @@ type Given = Partial<Omit<Task, "projectId" | "type">> & { projectId: ProjectId;
 export function newTask(context: Context, given: Given): Task {
   const now = context.clock.nowUs();
   return {
-    id: context.random.uuid() as Id,
+    id: context.random.uuid(),
     status: "waiting",
     vaultId: null,
     vaultName: null,

@@ -2,7 +2,6 @@ import type { BackupStatus } from "#model/backup.ts";
 import type { Id } from "#model/ids.ts";
 import type { VolumeStatus } from "#model/resource.ts";
 import type { Task } from "#model/task.ts";
-import type { VaultStatus } from "#model/vault.ts";
 import { invariant } from "#platform/invariant.ts";
 
 /** What a `backup` task must do beyond its row. */
@@ -37,21 +36,16 @@ export interface DeleteTaskInput {
   previousStatus: BackupStatus;
 }
 
-/** What a `vault_delete` task must do. */
-export interface VaultDeleteTaskInput {
-  previousStatus: VaultStatus;
-}
-
 /** Task inputs are written by the use cases and read by the runs: the type says which use case wrote it. */
-function inputOf<T>(task: Task, type: Task["type"]): T {
+function inputOf(task: Task, type: Task["type"]): unknown {
   invariant(task.type === type, `a ${task.type} task is not read as ${type}`);
-  return task.input as unknown as T;
+  return task.input;
 }
 
-export const backupInput = (task: Task): BackupTaskInput => inputOf(task, "backup");
-export const restoreInput = (task: Task): RestoreTaskInput => inputOf(task, "restore");
-export const deleteInput = (task: Task): DeleteTaskInput => inputOf(task, "delete");
+export const backupInput = (task: Task): BackupTaskInput => inputOf(task, "backup") as BackupTaskInput;
+export const restoreInput = (task: Task): RestoreTaskInput => inputOf(task, "restore") as RestoreTaskInput;
+export const deleteInput = (task: Task): DeleteTaskInput => inputOf(task, "delete") as DeleteTaskInput;
 
-export const asInput = (input: BackupTaskInput | RestoreTaskInput | DeleteTaskInput | VaultDeleteTaskInput): Record<string, unknown> => ({
+export const asInput = (input: BackupTaskInput | RestoreTaskInput | DeleteTaskInput): Record<string, unknown> => ({
   ...input,
 });
