@@ -23,6 +23,7 @@ import type { Reconciled } from "./index-reconcile.ts";
 import type { TenantKeys } from "./keys.ts";
 import { LanePool } from "./lane-pool.ts";
 import { rootPrefix } from "./layout.ts";
+import { listTenants, readState, writeState } from "./rebuild-state.ts";
 import { loadOrCreateTenantKeys, loadTenantKeys, openOrCreateRepository } from "./repository-record.ts";
 import { RestoreRun } from "./restore-pipeline.ts";
 
@@ -144,6 +145,21 @@ export class EngineCore implements Engine {
       const ids: string[] = [];
       for await (const { key } of this.#store.list(prefix)) ids.push(key.slice(prefix.length));
       return ids.sort();
+    });
+  }
+
+  listTenants(): Promise<string[]> {
+    return engineErrors(() => listTenants(this.#store));
+  }
+
+  writeState(tenant: string, nowUs: number, document: unknown): Promise<number> {
+    return engineErrors(async () => writeState(this.#store, await this.#keysOf(tenant, true), tenant, { nowUs, document }, this.#random));
+  }
+
+  readState(tenant: string): ReturnType<Engine["readState"]> {
+    return engineErrors(async () => {
+      const keys = await this.#keysOf(tenant, false);
+      return keys && (await readState(this.#store, keys, tenant));
     });
   }
 

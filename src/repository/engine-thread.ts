@@ -51,6 +51,9 @@ serve(port, {
   deleteRoot: ([tenant, backupId]: [string, string]) => open().deleteRoot(tenant, backupId),
   readRoot: ([tenant, backupId]: [string, string]) => open().readRoot(tenant, backupId),
   listRoots: (tenant: string) => open().listRoots(tenant),
+  listTenants: () => open().listTenants(),
+  writeState: ({ tenant, nowUs, document }: { tenant: string; nowUs: number; document: unknown }) => open().writeState(tenant, nowUs, document),
+  readState: (tenant: string) => open().readState(tenant),
   async close() {
     const closing = core;
     core = undefined;

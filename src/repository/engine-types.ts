@@ -21,6 +21,12 @@ export interface Engine {
   readRoot(tenant: string, backupId: string): Promise<RootDescription | undefined>;
   /** Ids of every backup that has a root object. */
   listRoots(tenant: string): Promise<string[]>;
+  /** Every tenant that has any object in the store. */
+  listTenants(): Promise<string[]>;
+  /** Seals what a tenant looks like beside its backups into the store, in place of what was written before. Tells the time given to it, in microseconds. */
+  writeState(tenant: string, nowUs: number, document: unknown): Promise<number>;
+  /** What was written last; undefined when there is nothing, or the tenant's key is gone. */
+  readState(tenant: string): Promise<{ writtenAtUs: number; document: unknown } | undefined>;
   close(): Promise<void>;
 }
 
@@ -95,6 +101,7 @@ export interface RootDescription {
  */
 export type RepositoryErrorCode =
   | "wrongMasterKey"
+  | "keyDestroyed"
   | "notARepository"
   | "newerFormat"
   | "corruptPack"

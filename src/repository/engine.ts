@@ -31,6 +31,9 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     deleteRoot: (tenant, backupId) => remote.call("deleteRoot", [tenant, backupId]) as Promise<void>,
     readRoot: (tenant, backupId) => remote.call("readRoot", [tenant, backupId]) as Promise<RootDescription | undefined>,
     listRoots: (tenant) => remote.call("listRoots", tenant) as Promise<string[]>,
+    listTenants: () => remote.call("listTenants", null) as Promise<string[]>,
+    writeState: (tenant, nowUs, document) => remote.call("writeState", { tenant, nowUs, document }) as Promise<number>,
+    readState: (tenant) => remote.call("readState", tenant) as ReturnType<Engine["readState"]>,
     close: () => (closing ??= remote.call("close", null).then(() => exited)),
   };
 }

@@ -21,6 +21,7 @@ const version = 1;
 /** BLAKE3 derive_key contexts. They are part of the format: a change of one is a change of the format's version. */
 const contexts = {
   masterCheck: "opencbr repository v1: master key check",
+  masterId: "opencbr repository v1: master key id",
   wrap: "opencbr repository v1: tenant key wrapping",
   chunkId: "opencbr repository v1: chunk id",
   pageId: "opencbr repository v1: page id",
@@ -53,6 +54,12 @@ function require32(name: string, key: Uint8Array): void {
 export function masterKeyCheck(masterKey: Uint8Array, repositoryId: string): string {
   require32("master key", masterKey);
   return derive("masterCheck", masterKey, Buffer.from(repositoryId, "utf8")).toString("hex");
+}
+
+/** Names a master key in the store without telling it: 32 hex digits. */
+export function masterKeyId(masterKey: Uint8Array): string {
+  require32("master key", masterKey);
+  return derive("masterId", masterKey).toString("hex", 0, 16);
 }
 
 export function deriveTenantKeys(dataKey: Uint8Array): TenantKeys {

@@ -18,6 +18,12 @@ export const hexOf = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, by
 /** Prefix of every key that holds this tenant's data, with the last `/`. */
 export const tenantPrefix = (tenant: string): string => `t/${checked("tenant", tenant)}/`;
 export const tenantKeyObjectKey = (tenant: string): string => `${tenantPrefix(tenant)}key`;
+/** Prefix of the tenant's data key under each master key that has come since the first. */
+export const tenantKeysPrefix = (tenant: string): string => `${tenantPrefix(tenant)}keys/`;
+/** Tells that the tenant's key was destroyed on purpose. */
+export const keyDestroyedObjectKey = (tenant: string): string => `${tenantPrefix(tenant)}key-destroyed`;
+/** Prefix of the objects that tell which master keys open the store, once there has been more than one. */
+export const masterKeysPrefix = "master-keys/";
 export const rootPrefix = (tenant: string): string => `${tenantPrefix(tenant)}roots/`;
 export const rootObjectKey = (tenant: string, backupId: string): string => `${rootPrefix(tenant)}${checked("backup id", backupId)}`;
 

@@ -38,6 +38,9 @@ export function imageEngine(images: Map<string, Uint8Array>): Engine {
       return { backupId, tenant, baseId: null, sizeBytes: image.length } as Awaited<ReturnType<Engine["readRoot"]>>;
     },
     listRoots: unused,
+    listTenants: unused,
+    writeState: unused,
+    readState: unused,
     async close() {},
   };
 }

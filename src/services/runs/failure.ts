@@ -16,6 +16,7 @@ export interface Failure {
 
 const fromRepository: Record<RepositoryErrorCode, [ErrorCode, string]> = {
   wrongMasterKey: ["internal", "The store was made with another master key."],
+  keyDestroyed: ["internal", "The project's key was destroyed: nothing can read its backups any more."],
   notARepository: ["internal", "The store is not a repository."],
   newerFormat: ["internal", "The store was written by a newer version."],
   corruptPack: ["internal", "The stored data is damaged: an object failed its verification."],
