@@ -1,6 +1,7 @@
 import { DatabaseSync } from "node:sqlite";
 import type { StatementSync } from "node:sqlite";
 import type { ObjectStore } from "#storage/store.ts";
+import { DamageTable } from "./damage.ts";
 import { RepositoryError } from "./engine-types.ts";
 import { reconcileIndex } from "./index-reconcile.ts";
 import type { Reconciled } from "./index-reconcile.ts";
@@ -44,6 +45,8 @@ const schema = `
  * It holds nothing that the packs in the store do not say: a commit lost with the power, or the whole file, is made good by {@link ChunkIndex.reconcile}.
  */
 export class ChunkIndex {
+  /** What is known to be broken. */
+  readonly damage: DamageTable;
   readonly #database: DatabaseSync;
   readonly #lookup: StatementSync;
   readonly #insertRecord: StatementSync;
@@ -53,6 +56,7 @@ export class ChunkIndex {
 
   private constructor(database: DatabaseSync) {
     this.#database = database;
+    this.damage = new DamageTable(database);
     this.#lookup = database.prepare(
       `SELECT p.id AS packId, p.kind, r.slot, r.offset, r.length, r.plain FROM records r JOIN packs p ON p.no = r.pack WHERE r.tenant = ? AND r.id = ?`,
     );
@@ -243,8 +247,11 @@ export class ChunkIndex {
 
   #insertRecords(tenantNo: number, packNo: number, entries: IndexedPack["entries"]): number {
     let inserted = 0;
-    for (const { id, slot, offset, length, plainLength } of entries)
-      inserted += Number(this.#insertRecord.run(tenantNo, id, packNo, slot, offset, length, plainLength).changes);
+    for (const { id, slot, offset, length, plainLength } of entries) {
+      if (this.#insertRecord.run(tenantNo, id, packNo, slot, offset, length, plainLength).changes === 0) continue;
+      this.damage.forget(tenantNo, id);
+      inserted++;
+    }
     return inserted;
   }
 
