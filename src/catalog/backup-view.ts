@@ -25,6 +25,32 @@ export async function viewBackup(db: Db, projectId: ProjectId, id: Id): Promise<
   return decode(row, row.resource_type === "OS::Nova::Server" ? await childrenOf(db, id) : []);
 }
 
+/** Views kept at most: a few tens of megabytes. */
+const maxKept = 20_000;
+
+/**
+ * {@link viewBackup} that keeps what it looked up until anybody commits anything, so that no answer is ever stale. Views are shared between callers:
+ * they are to be read only. Where commits cannot be told, every call looks up.
+ */
+export function keepingViews(db: Db): (projectId: ProjectId, id: Id) => Promise<BackupView | undefined> {
+  const kept = new Map<string, Promise<BackupView | undefined>>();
+  let keptVersion: number | undefined;
+  return (projectId, id) => {
+    const version = db.version?.();
+    if (version === undefined) return viewBackup(db, projectId, id);
+    if (version !== keptVersion) kept.clear();
+    keptVersion = version;
+    const key = `${projectId}/${id}`;
+    const known = kept.get(key);
+    if (known !== undefined) return known;
+    const view = viewBackup(db, projectId, id);
+    if (kept.size >= maxKept) kept.delete(kept.keys().next().value!);
+    kept.set(key, view);
+    view.catch(() => kept.delete(key));
+    return view;
+  };
+}
+
 export async function childrenOf(db: Db, parentId: Id): Promise<Backup[]> {
   return (await db.hot(childrenText, [parentId])).map(backups.fromRow);
 }

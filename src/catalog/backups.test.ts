@@ -73,6 +73,29 @@ onEachDatabase("every field of a backup comes back as it was", async (catalog) =
   assert.equal(await catalog.backups.get(sampleProject, full.id), undefined);
 });
 
+onEachDatabase("a view is never older than the last commit, whoever made it", async (catalog) => {
+  const { add } = await furnish(catalog);
+  const backup = await add();
+  const dependent = await add({ baseId: backup.id, chainId: backup.id });
+  const seen = async () => (await catalog.backups.view(sampleProject, backup.id))!;
+  for (let round = 0; round < 3; round++) {
+    assert.equal((await seen()).backup.name, (await catalog.backups.get(sampleProject, backup.id))!.name);
+    await catalog.backups.update(backup.id, { name: `renamed ${round}` });
+    assert.equal((await seen()).backup.name, `renamed ${round}`);
+    await assert.rejects(
+      catalog.transaction(async (tables) => {
+        await tables.backups.update(backup.id, { name: "never" });
+        assert.equal((await tables.backups.view(sampleProject, backup.id))!.backup.name, "never");
+        throw new Error("rolled back");
+      }),
+    );
+    assert.equal((await seen()).backup.name, `renamed ${round}`);
+  }
+  assert.equal((await seen()).hasDependents, true);
+  await catalog.backups.remove(dependent.id);
+  assert.equal((await seen()).hasDependents, false);
+});
+
 onEachDatabase("a view tells dependents, chain, enterprise project and whether the resource still exists", async (catalog) => {
   const { add } = await furnish(catalog);
   const volume = sampleVolume();

@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import { backupTransitions } from "#model/backup.ts";
 import type { BackupStatus } from "#model/backup.ts";
 import { backupPatch, backups } from "./backup-row.ts";
-import { childrenOf, viewBackup, viewBackups } from "./backup-view.ts";
+import { childrenOf, keepingViews, viewBackups } from "./backup-view.ts";
 import { between, contains, equals, isOneOf, newestFirst, selectPage } from "./paging.ts";
 import type { Condition, Order } from "./paging.ts";
 import type { Db } from "./schema.ts";
@@ -31,7 +31,7 @@ export function createBackupTable(db: Db): BackupTable {
       const row = await db.read.selectFrom("backups").selectAll().where("id", "=", id).where("project_id", "=", projectId).executeTakeFirst();
       return row && backups.fromRow(row);
     },
-    view: (projectId, id) => viewBackup(db, projectId, id),
+    view: keepingViews(db),
     async list(projectId, filter, page, sort) {
       const orders = sort?.map(({ key, direction }) => ({ ...sortOrders[key], direction })) ?? [];
       const { items, count } = await selectPage<{ id: string }>(db.read, {

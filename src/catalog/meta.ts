@@ -14,5 +14,8 @@ export function createMetaTable(db: Db): MetaTable {
         .onConflict((conflict) => conflict.column("key").doUpdateSet({ value }))
         .execute();
     },
+    async remove(key) {
+      await db.write.deleteFrom("meta").where("key", "=", key).execute();
+    },
   };
 }

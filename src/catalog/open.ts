@@ -75,6 +75,7 @@ export async function openCatalog(options: CatalogOptions): Promise<Catalog> {
     write,
     hot: (sql, parameters) => (reading === writing && mutex.held ? waitThenRead(sql, parameters) : reading.all(sql, parameters)),
     atomically,
+    ...(reading === writing ? {} : { version: () => reading.dataVersion() }),
   };
   return {
     ...createTables(outside, clock),

@@ -50,6 +50,8 @@ export interface Db {
   readonly write: Kysely<Schema>;
   /** Runs a query that is a constant text with `?` for its parameters: nothing is built per call. */
   hot(sql: string, parameters: readonly unknown[]): Record<string, unknown>[] | Promise<Record<string, unknown>[]>;
+  /** A number that is another one after every commit of anybody; absent where nothing can tell it (in a transaction, in memory). */
+  version?(): number;
   /** Several statements that must happen together; within a transaction they belong to it. */
   atomically<T>(work: (db: Db) => Promise<T>): Promise<T>;
 }

@@ -28,6 +28,8 @@ export interface Tables {
 export interface MetaTable {
   get(key: string): Promise<string | undefined>;
   set(key: string, value: string): Promise<void>;
+  /** Idempotent. */
+  remove(key: string): Promise<void>;
 }
 
 export interface Domain {

@@ -57,6 +57,11 @@ export class SqliteConnection implements DatabaseConnection {
     }
   }
 
+  /** A number that is another one after each commit of any other connection, of this process or not (SQLite, "PRAGMA data_version"). */
+  dataVersion(): number {
+    return this.all("pragma data_version", [])[0]!.data_version as number;
+  }
+
   async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
     return this.#guard(() => {
       const { statement, returnsRows } = this.#prepare(query.sql);
