@@ -8,6 +8,7 @@ import { backgroundIdle } from "../support/background.ts";
 import { showTask } from "../tasks/showTask.ts";
 import { cancelTask } from "../tasks/cancelTask.ts";
 import { createCheckpoint } from "../checkpoints/createCheckpoint.ts";
+import { showCheckpoint } from "../checkpoints/showCheckpoint.ts";
 import { createVault } from "../vaults/createVault.ts";
 import { listVaults } from "../vaults/listVaults.ts";
 import { showVolume } from "../volumes/showVolume.ts";
@@ -59,6 +60,10 @@ test("a volume backup passes through its states and restores bit for bit", async
   const task = await showTask(world.context, caller, { taskId: backup.taskId! });
   assert.deepEqual([task.status, task.type, task.errorCode, task.requestId], ["success", "backup", "", "req-1"]);
   assert.ok(task.progress.bytesDone > 0);
+
+  const point = await showCheckpoint(world.context, caller, { checkpointId: backup.checkpointId });
+  assert.deepEqual([point.status, point.resources.length, point.resources[0]!.backupCount], ["available", 1, 1]);
+  assert.equal(point.resources[0]!.backupSizeBytes, backup.statistics!.storedBytes);
 
   const before = await edges(world, volume.id);
   const restored = await restoreBackup(world.context, caller, { backupId: backup.id });

@@ -4,6 +4,7 @@ import type { Resource } from "#model/resource.ts";
 import type { Task } from "#model/task.ts";
 import type { ProtectStatus, Vault, VaultResource } from "#model/vault.ts";
 import type { VaultResourceView, VaultView } from "../views.ts";
+import { topLevelBackups } from "./doom.ts";
 
 /** What the open tasks of a resource say about its protection; undefined when none does. */
 function fromTasks(tasks: readonly Task[]): ProtectStatus | undefined {
@@ -38,18 +39,25 @@ export async function viewResources(
   for (const { resourceId, type, excludeVolumes } of bound) {
     const resource = await tables.resources.get(vault.projectId, resourceId);
     const known = resource ?? fallback?.(resourceId);
+    const figure = figures.get(resourceId) ?? (await figuresOfUnbound(tables, vault, resourceId));
     views.push({
       id: resourceId,
       type,
       name: known?.name ?? "",
       sizeGib: known?.sizeGib ?? 0,
       protectStatus: await protectStatusOf(tables, vault, resourceId, resource),
-      backupSizeBytes: figures.get(resourceId)?.storedBytes ?? 0,
-      backupCount: figures.get(resourceId)?.backupCount ?? 0,
+      backupSizeBytes: figure.storedBytes,
+      backupCount: figure.backupCount,
       excludeVolumes,
     });
   }
   return views;
+}
+
+/** The vault counts only what is bound to it; the backups of anything else, such as in an implicit vault, are counted here. */
+async function figuresOfUnbound(tables: Tables, vault: Vault, resourceId: Id): Promise<{ backupCount: number; storedBytes: number }> {
+  const backups = await topLevelBackups(tables, vault.projectId, vault.id, resourceId);
+  return { backupCount: backups.length, storedBytes: backups.reduce((sum, backup) => sum + (backup.statistics?.storedBytes ?? 0), 0) };
 }
 
 export async function viewVault(tables: Tables, vault: Vault): Promise<VaultView> {

@@ -1,0 +1,61 @@
+import type { Domain, Page, Project, Tables } from "#catalog/tables.ts";
+import type { Backup } from "#model/backup.ts";
+import type { Checkpoint } from "#model/checkpoint.ts";
+import type { Id, ProjectId } from "#model/ids.ts";
+import type { Resource, Snapshot } from "#model/resource.ts";
+import type { Vault, VaultResource } from "#model/vault.ts";
+
+/** What the catalog knows of a project that no root object tells, or that may have changed since. Sealed into the store whenever it changes. */
+export interface ProjectState {
+  format: 1;
+  domain: Domain;
+  project: Project;
+  vaults: Vault[];
+  /** In the order of binding within each vault. */
+  bindings: VaultResource[];
+  resources: Resource[];
+  snapshots: Snapshot[];
+  /** Backups that ended in error, and so have no root object; the newest {@link failedKept} of them. */
+  failed: Backup[];
+  /** Restore points of those. */
+  checkpoints: Checkpoint[];
+}
+
+export const failedKept = 1000;
+
+async function all<T>(list: (page: Page) => Promise<{ items: T[]; count: number }>): Promise<T[]> {
+  const found: T[] = [];
+  for (;;) {
+    const { items, count } = await list({ limit: 1000, offset: found.length });
+    found.push(...items);
+    if (items.length === 0 || found.length >= count) return found;
+  }
+}
+
+/** The state of a project as the catalog has it now; undefined when there is no such project. */
+export async function projectState(tables: Tables, projectId: ProjectId): Promise<ProjectState | undefined> {
+  const project = await tables.identity.getProject(projectId);
+  const domain = project && (await tables.identity.getDomain(project.domainId));
+  if (project === undefined || domain === undefined) return undefined;
+  const vaults = await all((page) => tables.vaults.list(projectId, {}, page));
+  const bindings: VaultResource[] = [];
+  for (const vault of vaults) bindings.push(...(await tables.vaults.resourcesOf(vault.id)));
+  const { items } = await tables.backups.list(projectId, { statuses: ["error"] }, { limit: failedKept, offset: 0 });
+  const failed = items.map(({ backup }) => backup);
+  const checkpoints = new Map<Id, Checkpoint>();
+  for (const { checkpointId } of failed) {
+    const checkpoint = checkpoints.has(checkpointId) ? undefined : await tables.checkpoints.get(projectId, checkpointId);
+    if (checkpoint !== undefined) checkpoints.set(checkpointId, checkpoint);
+  }
+  return {
+    format: 1,
+    domain,
+    project,
+    vaults,
+    bindings,
+    resources: await all((page) => tables.resources.list(projectId, {}, page)),
+    snapshots: await all((page) => tables.snapshots.list(projectId, {}, page)),
+    failed,
+    checkpoints: [...checkpoints.values()],
+  };
+}
