@@ -13,6 +13,13 @@ export interface Engine {
   readonly store: { kind: "local" | "memory" | "s3"; location: string };
   backup(request: BackupRequest, control: TaskControl): Promise<BackupOutcome>;
   restore(request: RestoreRequest, control: TaskControl): Promise<RestoreOutcome>;
+  /**
+   * Looks whether everything that the tenant's backups lead to is there and sound, and keeps what it found: what is damaged is stored again by the next backup
+   * that has it. Runs beside backups and restores.
+   */
+  check(request: CheckRequest, control: TaskControl): Promise<CheckOutcome>;
+  /** What is known to be damaged: of one backup, or of all of the tenant's. */
+  damage(tenant: string, backupId?: string): Promise<BackupDamage[]>;
   /** Reads any range of a backup at once, without restoring it (lazy loading). Zeros for holes; at most 8 MiB. */
   readRange(request: { tenant: string; backupId: string; offset: number; length: number }): Promise<Uint8Array>;
   /** Removes the root object: the backup no longer exists. Idempotent. Its chunks become garbage where nothing else uses them. */
@@ -74,12 +81,75 @@ export interface RestoreRequest {
   target: { kind: "file"; path: string };
   /** Size that the target gets; at least the backup's. The rest reads as zeros. */
   sizeBytes: number;
+  /** Restore all that can be read of a damaged backup, zeros where it cannot; the outcome tells where. Default: refuse (`damaged`). */
+  allowHoles?: boolean;
 }
 
 export interface RestoreOutcome {
   sizeBytes: number;
   /** Bytes written: the rest are holes. */
   writtenBytes: number;
+  /** What could not be read and is zeros in the target; only with `allowHoles`. Ascending. */
+  lost: DamagedRange[];
+  durationMs: number;
+}
+
+/** A range of a backup that cannot be read, in bytes. */
+export interface DamagedRange {
+  offset: number;
+  length: number;
+  reason: string;
+}
+
+/** What a backup has lost. */
+export interface BackupDamage {
+  backupId: string;
+  /** null when the root object itself is lost, and with it everything. */
+  sizeBytes: number | null;
+  lostBytes: number | null;
+  ranges: DamagedRange[];
+  /** Why all of it is lost; null when only `ranges` are. */
+  reason: string | null;
+}
+
+export interface CheckRequest {
+  tenant: string;
+  /** Whole packs to read and verify, the longest unverified first: all, a share of their bytes, or as many as fit into a number of bytes. Absent = none. */
+  readData?: { percent: number } | { bytes: number };
+  /** The time to be noted as that of the check, microseconds since the epoch. */
+  nowUs: number;
+}
+
+/** Something that is not as it should be. */
+export interface CheckFinding {
+  /** Key of the object in the store, or `index`. */
+  object: string;
+  reason: string;
+  /** It could be put right at once: the index agrees with the store again, or there was a second copy. */
+  repaired: boolean;
+}
+
+export interface CheckOutcome {
+  backups: number;
+  pages: number;
+  packs: number;
+  /** Packs of which every byte was read. */
+  packsRead: number;
+  bytesRead: number;
+  /** Records (chunks and pages) that were decrypted and hashed. */
+  recordsVerified: number;
+  /** The first {@link maxFindings}; `findingCount` is of all. */
+  findings: CheckFinding[];
+  findingCount: number;
+  /** Of the packs that were read: the first ones, in the order of reading. */
+  packResults: { packId: string; sizeBytes: number; damagedRecords: number }[];
+  /** Records that are damaged now, and those that are sound again. */
+  damagedRecords: number;
+  healedRecords: number;
+  /** Every backup that has lost something. */
+  damagedBackups: BackupDamage[];
+  /** When the pack that has waited longest was last verified; null when some pack never was, or there is none. */
+  oldestVerifiedAtUs: number | null;
   durationMs: number;
 }
 
@@ -110,6 +180,7 @@ export type RepositoryErrorCode =
   | "corruptRoot"
   | "missingChunk"
   | "missingRoot"
+  | "damaged"
   | "baseNotComparable"
   | "invalidRequest"
   | "noSpace"
@@ -119,6 +190,9 @@ export type RepositoryErrorCode =
   | "sourceUnreadable"
   | "sourceShrunk"
   | "targetNotWritable"
+  | "sessionLost"
+  | "collectRunning"
+  | "indexOutdated"
   | "cancelled"
   | "engineStopped";
 

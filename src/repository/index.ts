@@ -5,8 +5,10 @@ import { DamageTable } from "./damage.ts";
 import { RepositoryError } from "./engine-types.ts";
 import { reconcileIndex } from "./index-reconcile.ts";
 import type { Reconciled } from "./index-reconcile.ts";
+import { indexTransaction } from "./index-transaction.ts";
 import { hexOf } from "./layout.ts";
 import type { PackEntry, RecordKind } from "./pack.ts";
+import { epochSql, prepareLedger, SessionLedger } from "./session-ledger.ts";
 
 /** Where a chunk or a page is. Offset and length in bytes, of the whole record. */
 export interface Location {
@@ -47,6 +49,8 @@ const schema = `
 export class ChunkIndex {
   /** What is known to be broken. */
   readonly damage: DamageTable;
+  /** Who uses which pack; in the same file, over the same rows. */
+  readonly ledger: SessionLedger;
   readonly #database: DatabaseSync;
   readonly #lookup: StatementSync;
   readonly #insertRecord: StatementSync;
@@ -57,8 +61,10 @@ export class ChunkIndex {
   private constructor(database: DatabaseSync) {
     this.#database = database;
     this.damage = new DamageTable(database);
+    this.ledger = new SessionLedger(database);
     this.#lookup = database.prepare(
-      `SELECT p.id AS packId, p.kind, r.slot, r.offset, r.length, r.plain FROM records r JOIN packs p ON p.no = r.pack WHERE r.tenant = ? AND r.id = ?`,
+      `SELECT p.no AS packNo, p.id AS packId, p.kind, r.slot, r.offset, r.length, r.plain
+       FROM records r JOIN packs p ON p.no = r.pack WHERE r.tenant = ? AND r.id = ? AND p.state < 2`,
     );
     this.#insertRecord = database.prepare(
       "INSERT OR IGNORE INTO records (tenant, id, pack, slot, offset, length, plain) VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -91,6 +97,7 @@ export class ChunkIndex {
         throw new RepositoryError("newerFormat", `the chunk index ${path} is of version ${meta.get("version")}`);
       if (meta.get("repository") !== repositoryId)
         throw new RepositoryError("notARepository", `the chunk index ${path} is that of repository ${meta.get("repository")}, not ${repositoryId}`);
+      prepareLedger(database);
       return new ChunkIndex(database);
     } catch (error) {
       database.close();
@@ -113,19 +120,33 @@ export class ChunkIndex {
     return ids.map((id) => (no === undefined ? undefined : locationOf(this.#lookup.get(no, id))));
   }
 
-  /** Adds a pack and its records in one transaction. The first place of an id stays; adding a known pack changes nothing. */
-  addPack(tenant: string, pack: IndexedPack): void {
+  /** As {@link ChunkIndex.lookup}, with the number by which the ledger knows the pack. */
+  locate(tenant: string, ids: readonly Uint8Array[]): ({ packNo: number; location: Location } | undefined)[] {
+    const no = this.#tenantNo(tenant);
+    return ids.map((id) => {
+      const row = no === undefined ? undefined : this.#lookup.get(no, id);
+      const location = locationOf(row);
+      return row && location && { packNo: Number(row["packNo"]), location };
+    });
+  }
+
+  /**
+   * Adds a pack and its records in one transaction, in which `guard` may throw. The pack counts as touched now. The first place of an id stays, and its
+   * pack counts as touched too, for whoever adds this one relies on it; adding a known pack changes nothing else.
+   */
+  addPack(tenant: string, pack: IndexedPack, guard?: () => void): void {
     this.#transaction(() => {
+      guard?.();
       const no = this.#tenantNo(tenant) ?? this.#newTenant(tenant);
       const kind = pack.kind === "data" ? 1 : 2;
-      const added = this.#run("INSERT OR IGNORE INTO packs (id, tenant, kind, size, records, ignored) VALUES (?, ?, ?, ?, ?, 0)", [
-        pack.packId,
-        no,
-        kind,
-        pack.sizeBytes,
-        pack.entries.length,
-      ]);
-      if (added.changes === 0) return;
+      const added = this.#run(
+        `INSERT OR IGNORE INTO packs (id, tenant, kind, size, records, ignored, touch_epoch) VALUES (?, ?, ?, ?, ?, 0, ${epochSql})`,
+        [pack.packId, no, kind, pack.sizeBytes, pack.entries.length],
+      );
+      if (added.changes === 0) {
+        this.ledger.touchRow(this.#packNo(pack.packId));
+        return;
+      }
       const packNo = Number(added.lastInsertRowid);
       const ignored = pack.entries.length - this.#insertRecords(no, packNo, pack.entries);
       if (ignored > 0) this.#run("UPDATE packs SET ignored = ? WHERE no = ?", [ignored, packNo]);
@@ -199,10 +220,82 @@ export class ChunkIndex {
       if (isHoleId(pageId)) continue;
       const row = no === undefined ? undefined : this.#pagePacks.get(no, pageId);
       if (!row) throw new RepositoryError("missingChunk", `the packs of page ${hexOf(pageId)} of tenant ${tenant} are not known`);
-      const blob = Buffer.from(row["packs"] as Uint8Array);
-      for (let at = 0; at < blob.length; at += 6) numbers.add(blob.readUIntLE(at, 6));
+      for (const number of packNosIn(row)) numbers.add(number);
     }
     return numbers.size;
+  }
+
+  /** Numbers of the packs that hold a page's chunks, and of the page's own; undefined unless all of that is known. */
+  packNosOfPage(tenant: string, pageId: Uint8Array): number[] | undefined {
+    const chunks = this.rememberedPackNos(tenant, pageId);
+    const [own] = this.locate(tenant, [pageId]);
+    return chunks === undefined || own === undefined ? undefined : [own.packNo, ...chunks];
+  }
+
+  /** The packs of a page's chunks as far as they are remembered, whether or not the page itself can be found. */
+  rememberedPackNos(tenant: string, pageId: Uint8Array): number[] | undefined {
+    const no = this.#tenantNo(tenant);
+    const row = no === undefined ? undefined : this.#pagePacks.get(no, pageId);
+    return row && packNosIn(row);
+  }
+
+  /**
+   * Adds a pack that holds copies of records of other packs (`from`, one per entry), and moves the places of those that are still where they were copied
+   * from. `guard` may throw in the same transaction. Which packs pages refer to is forgotten where it named the old ones, to be told again.
+   */
+  addCopies(tenant: string, pack: IndexedPack, from: readonly number[], guard: () => void): void {
+    this.#transaction(() => {
+      guard();
+      const no = this.#tenantNo(tenant) as number;
+      const added = this.#run(`INSERT INTO packs (id, tenant, kind, size, records, ignored, touch_epoch) VALUES (?, ?, ?, ?, ?, 0, ${epochSql})`, [
+        pack.packId,
+        no,
+        pack.kind === "data" ? 1 : 2,
+        pack.sizeBytes,
+        pack.entries.length,
+      ]);
+      const packNo = Number(added.lastInsertRowid);
+      const sql = "UPDATE records SET pack = ?, slot = ?, offset = ?, length = ?, plain = ? WHERE tenant = ? AND id = ? AND pack = ?";
+      let moved = 0;
+      for (const [at, { id, slot, offset, length, plainLength }] of pack.entries.entries()) {
+        if (this.#run(sql, [packNo, slot, offset, length, plainLength, no, id, from[at]!]).changes === 0) continue;
+        moved++;
+        this.#run("UPDATE packs SET ignored = ignored + 1 WHERE no = ?", [from[at]!]);
+      }
+      this.#run("UPDATE packs SET ignored = ? WHERE no = ?", [pack.entries.length - moved, packNo]);
+      this.#forgetPagePacks(no, new Set(from));
+    });
+  }
+
+  /**
+   * Removes the places in packs that are being deleted, of ids that start with this byte: the whole is done in 256 short steps, between which others get
+   * their turn.
+   */
+  removePlaces(tenant: string, packNos: ReadonlySet<number>, firstByte: number): void {
+    const no = this.#tenantNo(tenant);
+    if (no === undefined) return;
+    this.#transaction(() => {
+      const from = Buffer.alloc(32);
+      from[0] = firstByte;
+      const to = Buffer.alloc(33, 0xff);
+      to[0] = firstByte;
+      const rows = this.#statement("SELECT id, pack FROM records WHERE tenant = ? AND id >= ? AND id <= ?").all(no, from, to);
+      for (const row of rows) {
+        if (!packNos.has(Number(row["pack"]))) continue;
+        this.#run("DELETE FROM records WHERE tenant = ? AND id = ?", [no, row["id"] as Uint8Array]);
+        this.#run("DELETE FROM page_packs WHERE tenant = ? AND page = ?", [no, row["id"] as Uint8Array]);
+      }
+    });
+  }
+
+  /** Removes the rows of packs that are being deleted, whose places are gone. */
+  removePackRows(tenant: string, packNos: ReadonlySet<number>): void {
+    const no = this.#tenantNo(tenant);
+    if (no === undefined) return;
+    this.#transaction(() => {
+      this.#forgetPagePacks(no, packNos);
+      for (const packNo of packNos) this.#run("DELETE FROM packs WHERE no = ? AND state = 2", [packNo]);
+    });
   }
 
   /** Forgets packs and all that was known through them. Page → packs is forgotten for the whole tenant, to be told again. */
@@ -245,12 +338,30 @@ export class ChunkIndex {
     return reconcileIndex(this, store);
   }
 
+  #forgetPagePacks(tenantNo: number, packNos: ReadonlySet<number>): void {
+    const stale: Uint8Array[] = [];
+    for (const row of this.#database.prepare("SELECT page, packs FROM page_packs WHERE tenant = ?").iterate(tenantNo))
+      if (packNosIn(row).some((packNo) => packNos.has(packNo))) stale.push(row["page"] as Uint8Array);
+    for (const page of stale) this.#run("DELETE FROM page_packs WHERE tenant = ? AND page = ?", [tenantNo, page]);
+  }
+
   #insertRecords(tenantNo: number, packNo: number, entries: IndexedPack["entries"]): number {
     let inserted = 0;
+    const elsewhere = new Set<number>();
     for (const { id, slot, offset, length, plainLength } of entries) {
-      if (this.#insertRecord.run(tenantNo, id, packNo, slot, offset, length, plainLength).changes === 0) continue;
-      this.damage.forget(tenantNo, id);
+      if (this.#insertRecord.run(tenantNo, id, packNo, slot, offset, length, plainLength).changes === 0) {
+        const other = Number(this.#statement("SELECT pack FROM records WHERE tenant = ? AND id = ?").get(tenantNo, id)?.["pack"]);
+        if (other === packNo || elsewhere.has(other)) continue;
+        if (this.ledger.touchRow(other)) {
+          elsewhere.add(other);
+          continue;
+        }
+        // Its pack is being deleted: this is the place from now on.
+        const sql = "UPDATE records SET pack = ?, slot = ?, offset = ?, length = ?, plain = ? WHERE tenant = ? AND id = ?";
+        this.#run(sql, [packNo, slot, offset, length, plainLength, tenantNo, id]);
+      }
       inserted++;
+      this.damage.forget(tenantNo, id);
     }
     return inserted;
   }
@@ -287,25 +398,16 @@ export class ChunkIndex {
   }
 
   #transaction(work: () => void): void {
-    try {
-      this.#database.exec("BEGIN IMMEDIATE");
-      work();
-      this.#database.exec("COMMIT");
-    } catch (error) {
-      if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
-      throw asRepositoryError(error);
-    }
+    indexTransaction(this.#database, work);
   }
 }
 
-const isHoleId = (id: Uint8Array): boolean => id.every((byte) => byte === 0);
-
-function asRepositoryError(error: unknown): unknown {
-  const code = ((error as { errcode?: number }).errcode ?? 0) & 0xff;
-  if (code === 13) return new RepositoryError("noSpace", "no space left for the chunk index", error);
-  if (code === 8 || code === 14) return new RepositoryError("readOnly", "the chunk index cannot be written", error);
-  return error;
+function packNosIn(row: NonNullable<ReturnType<StatementSync["get"]>>): number[] {
+  const blob = Buffer.from(row["packs"] as Uint8Array);
+  return Array.from({ length: blob.length / 6 }, (_, at) => blob.readUIntLE(at * 6, 6));
 }
+
+const isHoleId = (id: Uint8Array): boolean => id.every((byte) => byte === 0);
 
 function locationOf(row: ReturnType<StatementSync["get"]>): Location | undefined {
   if (row === undefined) return undefined;

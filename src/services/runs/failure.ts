@@ -34,6 +34,9 @@ const fromRepository: Record<RepositoryErrorCode, [ErrorCode, string]> = {
   sourceUnreadable: ["sourceUnavailable", "The source file could not be read."],
   sourceShrunk: ["sourceUnavailable", "The source file became shorter while it was read."],
   targetNotWritable: ["sourceUnavailable", "The target could not be written."],
+  sessionLost: ["internal", "The run stood still for so long that what it relied on was no longer kept for it."],
+  collectRunning: ["internal", "Another collection is running."],
+  indexOutdated: ["internal", "The index is older than the store: it is put right when the service starts."],
   cancelled: ["taskCancelled", "cancelled"],
   engineStopped: ["internal", "interrupted: the engine was stopped"],
 };
