@@ -25,6 +25,7 @@ const fromRepository: Record<RepositoryErrorCode, [ErrorCode, string]> = {
   corruptRoot: ["internal", "The stored data is damaged: the description of the backup failed its verification."],
   missingChunk: ["internal", "The stored data is damaged: a piece of the image is missing."],
   missingRoot: ["internal", "The stored data is damaged: the description of the backup is missing."],
+  damaged: ["internal", "The stored data is damaged: parts of the image are lost."],
   baseNotComparable: ["internal", "The backup that it builds on cannot be compared with."],
   invalidRequest: ["internal", "The run was not possible as asked for."],
   noSpace: ["storageFull", "There is no space left."],
