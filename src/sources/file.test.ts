@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { closeSync, ftruncateSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -91,6 +92,12 @@ test("the change token stays while nothing is written", () => {
   source.read(0, new Uint8Array(100));
   assert.equal(source.changeToken(), before);
   source.close();
+});
+
+test("a pipe in the place of a file is refused at once", () => {
+  const path = join(folder, "pipe");
+  execFileSync("mkfifo", [path]);
+  failsWith("notAFile", () => openFileSource(path));
 });
 
 test("what is not a readable file is refused by name", () => {

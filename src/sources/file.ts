@@ -26,7 +26,8 @@ function seek(fd: number, offset: number, whence: number): number {
 export function openFileSource(path: string): Source {
   let fd: number;
   try {
-    fd = openSync(path, "r");
+    // Without waiting: a pipe in the place of the file would keep this thread until somebody writes into it.
+    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
     throw sourceError(error, `cannot open ${path}`, "unreadable");
   }

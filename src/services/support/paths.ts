@@ -1,4 +1,4 @@
-import { realpath } from "node:fs/promises";
+import { realpath, stat } from "node:fs/promises";
 import { isAbsolute, join, resolve, sep } from "node:path";
 import { DomainError } from "#model/errors.ts";
 import type { Backup } from "#model/backup.ts";
@@ -56,10 +56,19 @@ export async function permittedPath(settings: ServiceSettings, path: string): Pr
   return real;
 }
 
-/** The file that a locator stands for; a `file:` one is checked against the roots anew each time. */
+/**
+ * The file that a locator stands for; a `file:` one is checked anew each time: it may have been replaced by something outside the roots,
+ * by a folder, or by a pipe, which would keep whoever opens it waiting.
+ * @throws DomainError `sourceNotPermitted`, `sourceUnavailable`
+ */
 export async function pathOf(settings: ServiceSettings, locator: Locator): Promise<string> {
   if (locator.startsWith("local:")) return localPath(settings, locator.slice("local:".length));
-  return permittedPath(settings, locator.slice("file:".length));
+  const path = await permittedPath(settings, locator.slice("file:".length));
+  const stats = await stat(path).catch((error: unknown) => {
+    throw new DomainError("sourceUnavailable", "path: the file could not be reached", { field: "path", cause: error });
+  });
+  if (stats.isFile() || stats.isBlockDevice()) return path;
+  throw new DomainError("sourceUnavailable", "path: is no longer a regular file", { field: "path" });
 }
 
 export const isLocal = (locator: Locator): boolean => locator.startsWith("local:");

@@ -1,3 +1,4 @@
+import { constants } from "node:fs";
 import { open } from "node:fs/promises";
 import type { Caller } from "#model/caller.ts";
 import { DomainError } from "#model/errors.ts";
@@ -26,7 +27,7 @@ export async function readVolumeRange(
     throw new DomainError("volumeStatusForbids", `Volume ${volume.id} is ${volume.status}; its bytes cannot be read now.`);
   }
   const path = await pathOf(context.settings, volume.locator);
-  const file = await open(path, "r").catch((error: unknown) => {
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch((error: unknown) => {
     throw new DomainError("sourceUnavailable", `The bytes of volume ${volume.id} cannot be read.`, { cause: error });
   });
   try {
