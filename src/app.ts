@@ -15,6 +15,7 @@ import { loadOrCreateMasterKey } from "#repository/master-key.ts";
 import type { Context } from "#services/context.ts";
 import { backgroundIdle } from "#services/support/background.ts";
 import { startWorker } from "#worker/start.ts";
+import { keepStates } from "#worker/state-keeper.ts";
 import type { Settings } from "./config.ts";
 import { StartError } from "./start-failure.ts";
 
@@ -71,6 +72,8 @@ export async function startApp(settings: Settings, parts: AppParts): Promise<App
       wake: () => {},
     };
     const identity = await createIdentity({ context, masterKey, tokenLifetimeSeconds: settings.tokenLifetimeSeconds });
+    const states = keepStates({ context });
+    closers.push(() => states.stop());
     const graceMs = settings.drainGraceSeconds * 1000;
     const worker = await startWorker(context, { concurrency: settings.taskConcurrency });
     closers.push(

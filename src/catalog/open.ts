@@ -80,6 +80,7 @@ export async function openCatalog(options: CatalogOptions): Promise<Catalog> {
   return {
     ...createTables(outside, clock),
     transaction: (work) => atomically((db) => work(createTables(db, clock))),
+    changes: () => writing.all("select total_changes() as n", [])[0]!["n"] as number,
     async close() {
       await mutex.acquire();
       try {

@@ -10,6 +10,8 @@ import type { Role } from "#model/caller.ts";
 export interface Catalog extends Tables {
   /** Runs `work` in one write transaction; what it throws rolls everything back. Do not wait for anything but the tables inside. */
   transaction<T>(work: (tables: Tables) => Promise<T>): Promise<T>;
+  /** Rises with every row that is written through this catalog. */
+  changes(): number;
   close(): Promise<void>;
 }
 

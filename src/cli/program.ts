@@ -5,10 +5,12 @@ import { backupList } from "./backup/list.ts";
 import { backupRestore } from "./backup/restore.ts";
 import { backupShow } from "./backup/show.ts";
 import { demo } from "./demo.ts";
+import { rebuild } from "./rebuild.ts";
 import { resourceAdd } from "./resource/add.ts";
 import { resourceList } from "./resource/list.ts";
 import { resourceRemove } from "./resource/remove.ts";
 import { resourceShow } from "./resource/show.ts";
+import { restoreOffline } from "./restore-offline.ts";
 import { type Flags, serve } from "./serve.ts";
 import { type SettingHelp, settings } from "./settings.ts";
 import { CommandError } from "./support/errors.ts";
@@ -63,6 +65,8 @@ export function createProgram(parts: ProgramParts): Command {
     const group = program.command(name).description(doc);
     for (const register of commands) register(group);
   }
+  rebuild(program);
+  restoreOffline(program);
   token(program);
   settings(program, parts.settings);
   program.addHelpText("after", () => `\nEvery command:\n${commandLines(program).join("\n")}\n`);

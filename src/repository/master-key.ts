@@ -52,12 +52,18 @@ export function loadOrCreateMasterKey(path: string, random: Random): Uint8Array 
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
   }
+  storeMasterKey(path, random.bytes(32), random);
+  return loadMasterKey(path);
+}
+
+/** Writes a master key file under a name that is free; when the name is taken, what it holds counts. Durable when it returns. */
+export function storeMasterKey(path: string, masterKey: Uint8Array, random: Random): void {
   const temp = `${path}.${random.uuid()}.tmp`;
   const fd = openSync(temp, "wx", 0o600);
   try {
     try {
       fchmodSync(fd, 0o600);
-      writeSync(fd, `${header}\n${Buffer.from(random.bytes(32)).toString("hex")}\n`);
+      writeSync(fd, `${header}\n${Buffer.from(masterKey).toString("hex")}\n`);
       fsyncSync(fd);
     } finally {
       closeSync(fd);
@@ -77,5 +83,4 @@ export function loadOrCreateMasterKey(path: string, random: Random): Uint8Array 
   } finally {
     closeSync(folder);
   }
-  return loadMasterKey(path);
 }

@@ -92,6 +92,11 @@ export class LocalStore implements ObjectStore, LocalFiles {
     return store;
   }
 
+  /** Opens the store in `folder` only to be read: nothing is made, swept or written, so that it may be on read-only media. */
+  static openToRead(folder: string): LocalStore {
+    return new LocalStore(folder);
+  }
+
   pathOf(key: string): string {
     return join(this.#objects, ...checkKey(key).split("/"));
   }

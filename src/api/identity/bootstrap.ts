@@ -38,28 +38,36 @@ function newAccounts(random: Random): typeof devAccounts {
 
 /**
  * First start: domain Default, project demo, users admin (admin on demo) and demo (member), and an access key of demo; with `dev` the
- * documented ones. Undefined on every later start: nothing is changed then.
+ * documented ones. In a catalog that was rebuilt from a store there are projects and no users: the new ones get their roles on all of those,
+ * and no project is made. Undefined on every later start: nothing is changed then.
  */
 export async function bootstrapIdentity(
   { catalog, random }: Pick<Context, "catalog" | "random">,
   options: { dev: boolean; masterKey: Uint8Array; passwordCost?: ScryptCost },
 ): Promise<FirstAccounts | undefined> {
   const domain = { id: "default", name: "Default" };
-  if ((await catalog.identity.getDomain(domain.id)) !== undefined) return undefined;
-  const { projectId, adminPassword, demoPassword, accessKey } = options.dev ? devAccounts : newAccounts(random);
+  if ((await catalog.identity.findUser(domain.id, "admin")) !== undefined) return undefined;
+  const made = options.dev ? devAccounts : newAccounts(random);
+  const { adminPassword, demoPassword, accessKey } = made;
+  const found = await catalog.identity.listProjects({});
+  const own = found.find(({ id }) => id === made.projectId) ?? found.find(({ name }) => name === "demo") ?? found[0];
+  const project = own ?? { id: made.projectId, domainId: domain.id, name: "demo", description: "Made at the first start", enabled: true };
+  const projectId = project.id;
   const [adminHash = "", demoHash = ""] = await Promise.all(
     [adminPassword, demoPassword].map((password) => hashPassword(password, random, options.passwordCost ?? defaultCost)),
   );
   const sealedSecret = sealSecret(deriveIdentityKeys(options.masterKey).secret, accessKey.id, accessKey.secret, random);
   const [adminId, demoId] = [hexId(random), hexId(random)];
   await catalog.transaction(async ({ identity }) => {
-    await identity.insertDomain(domain);
-    await identity.insertProject({ id: projectId, domainId: domain.id, name: "demo", description: "Made at the first start", enabled: true });
+    if ((await identity.getDomain(domain.id)) === undefined) await identity.insertDomain(domain);
+    if (own === undefined) await identity.insertProject(project);
     const common = { domainId: domain.id, enabled: true, defaultProjectId: projectId };
     await identity.insertUser({ id: adminId, name: "admin", passwordHash: adminHash, ...common });
     await identity.insertUser({ id: demoId, name: "demo", passwordHash: demoHash, ...common });
-    await identity.grantRole(adminId, projectId, "admin");
-    await identity.grantRole(demoId, projectId, "member");
+    for (const { id } of own === undefined ? [project] : found) {
+      await identity.grantRole(adminId, id, "admin");
+      await identity.grantRole(demoId, id, "member");
+    }
     await identity.insertAccessKey({
       id: accessKey.id,
       userId: demoId,
@@ -72,7 +80,7 @@ export async function bootstrapIdentity(
   });
   return {
     domain,
-    project: { id: projectId, name: "demo" },
+    project: { id: projectId, name: project.name },
     users: [
       { name: "admin", password: adminPassword },
       { name: "demo", password: demoPassword },

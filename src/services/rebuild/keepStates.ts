@@ -18,7 +18,7 @@ export function createStateKeeper({ catalog, engine, clock, log }: Pick<Context,
   let seen = -1;
 
   const keepProject = async (projectId: string): Promise<void> => {
-    const state = await projectState(catalog, projectId);
+    const state = await catalog.transaction((tables) => projectState(tables, projectId));
     if (state === undefined || (!kept.has(projectId) && !isWorthKeeping(state))) return;
     const text = JSON.stringify(state);
     if (!kept.has(projectId)) kept.set(projectId, JSON.stringify((await engine.readState(projectId))?.document ?? null));
