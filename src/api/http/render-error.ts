@@ -1,3 +1,4 @@
+import type { CatalogErrorCode } from "#catalog/errors.ts";
 import { DomainError, errorKinds, type ErrorKind } from "#model/errors.ts";
 import { HttpFailure } from "./failure.ts";
 import type { DialectName } from "./route.ts";
@@ -6,7 +7,7 @@ export interface RenderedError {
   status: number;
   headers: Readonly<Record<string, string>>;
   body: object;
-  /** Set when it is a defect of ours: to be logged, never told. */
+  /** Set when it is a defect of ours or of the machine: to be logged, never told. */
   defect: unknown;
 }
 
@@ -52,6 +53,12 @@ interface Failure {
 
 const vbsCodes: Readonly<Record<number, string>> = { 401: "AutoBackup.0002", 403: "VolumeBackup.0042", 404: "common.0011", 500: "VolumeBackup.0900" };
 
+/** The catalog's disk is full; the statement, or its whole transaction, was rolled back. */
+function isCatalogFull(error: unknown): boolean {
+  const noSpace: CatalogErrorCode = "noSpace";
+  return error instanceof Error && error.name === "CatalogError" && "code" in error && error.code === noSpace;
+}
+
 function understand(error: unknown): Failure {
   if (error instanceof DomainError && error.code !== "internal") {
     const kind: ErrorKind = errorKinds[error.code];
@@ -63,6 +70,11 @@ function understand(error: unknown): Failure {
     const vbs = vbsCodes[status] ?? "VolumeBackup.0002";
     const code = gatewayCode ?? errorKinds.invalidRequest.cbr;
     return { status, message, code, isGateway: gatewayCode !== undefined, vbs, headers, defect: status >= 500 ? (error.cause ?? error) : undefined };
+  }
+  if (isCatalogFull(error)) {
+    const { status, cbr } = errorKinds.storageFull;
+    const message = "There is no space left for the catalog: nothing was changed.";
+    return { status, message, code: cbr, isGateway: false, vbs: errorKinds.internal.vbs, headers: {}, defect: error };
   }
   const { status, cbr, vbs } = errorKinds.internal;
   return {

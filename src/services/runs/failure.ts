@@ -1,3 +1,4 @@
+import { CatalogError } from "#catalog/errors.ts";
 import { DomainError, errorKinds } from "#model/errors.ts";
 import type { ErrorCode } from "#model/errors.ts";
 import { RepositoryError } from "#repository/engine-types.ts";
@@ -60,5 +61,6 @@ export function describeFailure(error: unknown, signal?: AbortSignal): Failure {
   if (error instanceof DomainError) return failure(error.code, error.message);
   const code = error instanceof RepositoryError ? error.code : error instanceof SourceError ? fromSource[error.code] : undefined;
   if (code !== undefined) return failure(...fromRepository[code]);
+  if (error instanceof CatalogError && error.code === "noSpace") return failure(...fromRepository.noSpace);
   return failure("internal", "An unexpected error stopped it; the log of the service has the details.", true);
 }
