@@ -92,6 +92,13 @@ export function createIdentityTable(db: Db, clock: Clock): IdentityTable {
       await db.write.insertInto("access_keys").values(accessKeys.toRow(key)).execute();
     },
     getAccessKey: (id) => one(texts.accessKey, id, accessKeys.fromRow),
+    async listAccessKeys() {
+      const rows = await db.read.selectFrom("access_keys").selectAll().orderBy("id").execute();
+      return rows.map(accessKeys.fromRow);
+    },
+    async setSealedSecret(id, sealedSecret) {
+      await db.write.updateTable("access_keys").set({ sealed_secret: sealedSecret }).where("id", "=", id).execute();
+    },
     async removeExpiredAccessKeys(now) {
       await db.write.deleteFrom("access_keys").where("expires_at", "<", now).execute();
     },

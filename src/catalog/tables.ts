@@ -84,6 +84,8 @@ export interface IdentityTable {
   listRoles(userId: string, projectId: ProjectId): Promise<Role[]>;
   insertAccessKey(key: AccessKey): Promise<void>;
   getAccessKey(id: string): Promise<AccessKey | undefined>;
+  listAccessKeys(): Promise<AccessKey[]>;
+  setSealedSecret(id: string, sealedSecret: Uint8Array): Promise<void>;
   /** Removes temporary keys whose time was over before `now`. */
   removeExpiredAccessKeys(now: TimestampUs): Promise<void>;
   /** `expiresAt` bounds how long the row is kept. */

@@ -5,6 +5,10 @@ import { backupList } from "./backup/list.ts";
 import { backupRestore } from "./backup/restore.ts";
 import { backupShow } from "./backup/show.ts";
 import { demo } from "./demo.ts";
+import { keyDestroy } from "./key/destroy.ts";
+import { keyExport } from "./key/export.ts";
+import { keyImport } from "./key/import.ts";
+import { keyRotate } from "./key/rotate.ts";
 import { rebuild } from "./rebuild.ts";
 import { resourceAdd } from "./resource/add.ts";
 import { resourceList } from "./resource/list.ts";
@@ -52,6 +56,7 @@ const groups: Record<string, { doc: string; commands: Register[] }> = {
   vault: { doc: "vaults: create, bind, list, show, delete", commands: [vaultCreate, vaultBind, vaultList, vaultShow, vaultDelete] },
   backup: { doc: "backups: create, list, show, restore, delete", commands: [backupCreate, backupList, backupShow, backupRestore, backupDelete] },
   task: { doc: "work that was asked for: list, show, watch, cancel", commands: [taskList, taskShow, taskWatch, taskCancel] },
+  key: { doc: "the master key, offline: export, import, rotate, destroy", commands: [keyExport, keyImport, keyRotate, keyDestroy] },
 };
 
 export function createProgram(parts: ProgramParts): Command {
