@@ -26,6 +26,13 @@ export const keyDestroyedObjectKey = (tenant: string): string => `${tenantPrefix
 export const masterKeysPrefix = "master-keys/";
 export const rootPrefix = (tenant: string): string => `${tenantPrefix(tenant)}roots/`;
 export const rootObjectKey = (tenant: string, backupId: string): string => `${rootPrefix(tenant)}${checked("backup id", backupId)}`;
+/** Prefix of the root objects of backups that were deleted and may still be brought back. */
+export const binPrefix = (tenant: string): string => `${tenantPrefix(tenant)}bin/`;
+export const binObjectKey = (tenant: string, backupId: string): string => `${binPrefix(tenant)}${checked("backup id", backupId)}`;
+export const packPrefix = (tenant: string): string => `${tenantPrefix(tenant)}packs/`;
+/** Tells how often something has been deleted from the store by collection. */
+export const generationPrefix = "collect/generation/";
+export const generationObjectKey = (generation: number): string => `${generationPrefix}${String(generation).padStart(12, "0")}`;
 
 export function packObjectKey(tenant: string, packId: Uint8Array): string {
   if (packId.length !== 16) throw new RepositoryError("invalidRequest", `pack id has ${packId.length} bytes, not 16`);

@@ -108,18 +108,29 @@ export class PackWriter {
     if (id.length !== 32) throw new RepositoryError("invalidRequest", `id has ${id.length} bytes, not 32`);
     if (plain.length < 1 || plain.length > maxPlainBytes)
       throw new RepositoryError("invalidRequest", `a record of ${plain.length} bytes: allowed are 1 to ${maxPlainBytes}`);
-    const slot = this.#entries.length;
     const offset = this.#length;
     this.#reserve(offset + recordOverheadBytes + plain.length);
     const place = this.#bytes.subarray(offset + recordOverheadBytes);
     const packedLength = compress(plain, this.#level, place);
     const compressed = packedLength > 0;
-    const payload = compressed ? place.subarray(0, packedLength) : plain;
+    return this.#append(id, compressed ? place.subarray(0, packedLength) : plain, plain.length, compressed);
+  }
+
+  /** Appends what another pack holds, as it was compressed there: the content of an opened record. */
+  addPayload(id: Uint8Array, payload: Uint8Array, plainLength: number, compressed: boolean): PackEntry {
+    invariant(!this.#finished, "a finished pack never changes");
+    this.#reserve(this.#length + recordOverheadBytes + payload.length);
+    return this.#append(id, payload, plainLength, compressed);
+  }
+
+  #append(id: Uint8Array, payload: Uint8Array, plainLength: number, compressed: boolean): PackEntry {
+    const slot = this.#entries.length;
+    const offset = this.#length;
     const length = recordOverheadBytes + payload.length;
-    this.#sealer.seal(slot, id, payload, plain.length, compressed, this.#bytes, offset);
+    this.#sealer.seal(slot, id, payload, plainLength, compressed, this.#bytes, offset);
     this.#length += length;
     this.#hashes.push(blake3(this.#bytes.subarray(offset + 56, offset + length)));
-    const entry = { id: Uint8Array.prototype.slice.call(id), slot, offset, length, plainLength: plain.length, compressed };
+    const entry = { id: Uint8Array.prototype.slice.call(id), slot, offset, length, plainLength, compressed };
     this.#entries.push(entry);
     return entry;
   }

@@ -232,6 +232,11 @@ export class SessionLedger {
       };
   }
 
+  /** Whether the pack is on its way out for good: then its object may be gone already. */
+  isDeleting(packId: Uint8Array): boolean {
+    return this.#get("SELECT 1 FROM packs WHERE id = ? AND state = 2", packId) !== undefined;
+  }
+
   /** Condemned packs that a mark found in use are live again. */
   revive(packNos: readonly number[]): void {
     this.#transaction(() => {

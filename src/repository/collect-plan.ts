@@ -1,0 +1,103 @@
+import { packStates } from "./session-ledger.ts";
+import type { LedgerPack } from "./session-ledger.ts";
+
+/** A pack with what a mark found out about it. */
+export interface PackFact extends Omit<LedgerPack, "packId" | "recordCount"> {
+  /** Hex. */
+  packId: string;
+  /** Bytes of all its records: a little less than the pack's. */
+  recordBytes: number;
+  /** Bytes of the records that some root needs; those of a pack that is needed for other reasons count as all. */
+  liveBytes: number;
+}
+
+export interface CollectPolicy {
+  /** How long a deleted backup can be brought back, and a condemned pack stays, microseconds. */
+  graceUs: number;
+  /** A run that would condemn more than this part of a tenant's bytes does nothing; 1 = no such limit. */
+  maxCondemnRatio: number;
+  /** Packs of which less than this part is in use are copied together. */
+  compactBelowRatio: number;
+}
+
+/** What collection is going to do, and why. */
+export type CollectAction =
+  | { kind: "revive" | "condemn" | "delete" | "compact"; packNo: number; packId: string; bytes: number; liveBytes: number; reason: string }
+  | { kind: "purge"; backupId: string; bytes: 0; reason: string };
+
+export interface CollectPlan {
+  tenant: string;
+  epoch: number;
+  floor: number;
+  actions: CollectAction[];
+  /** Why nothing but reviving is done; undefined when the plan stands. */
+  stopped: string | undefined;
+  /** Of all packs, before anything is done. */
+  packBytes: number;
+  liveBytes: number;
+  condemnBytes: number;
+  deleteBytes: number;
+  compactBytes: number;
+}
+
+export interface PlanInput {
+  tenant: string;
+  epoch: number;
+  floor: number;
+  nowUs: number;
+  packs: Iterable<PackFact>;
+  /** Deleted backups whose time is over and that nothing is compared with. */
+  purge: readonly { backupId: string; deletedAtUs: number }[];
+  /** Why what the roots need is not wholly known. Nothing may be condemned then. */
+  unknown: string | undefined;
+  policy: CollectPolicy;
+}
+
+/** Decides; pure. The executor asks the ledger again for each pack, because others do not wait. */
+export function planCollect(input: PlanInput): CollectPlan {
+  const { tenant, epoch, floor, nowUs, policy } = input;
+  const plan: CollectPlan = {
+    tenant,
+    epoch,
+    floor,
+    actions: input.purge.map(({ backupId }) => ({ kind: "purge", backupId, bytes: 0, reason: "deleted, and its grace period is over" })),
+    stopped: input.unknown,
+    packBytes: 0,
+    liveBytes: 0,
+    condemnBytes: 0,
+    deleteBytes: 0,
+    compactBytes: 0,
+  };
+  for (const pack of input.packs) {
+    plan.packBytes += pack.sizeBytes;
+    plan.liveBytes += pack.liveBytes;
+    const action = actionFor(pack, { epoch, floor, nowUs, policy });
+    if (action === undefined) continue;
+    const [kind, reason] = action;
+    plan.actions.push({ kind, packNo: pack.no, packId: pack.packId, bytes: pack.sizeBytes, liveBytes: pack.liveBytes, reason });
+    if (kind === "condemn") plan.condemnBytes += pack.sizeBytes;
+    if (kind === "delete") plan.deleteBytes += pack.sizeBytes;
+    if (kind === "compact") plan.compactBytes += pack.sizeBytes;
+  }
+  if (plan.stopped === undefined && plan.condemnBytes > plan.packBytes * policy.maxCondemnRatio)
+    plan.stopped = `${plan.condemnBytes} of ${plan.packBytes} bytes would be condemned, which is more than ${Math.round(policy.maxCondemnRatio * 100)} %`;
+  if (plan.stopped !== undefined) plan.actions = plan.actions.filter(({ kind }) => kind === "revive");
+  return plan;
+}
+
+function actionFor(
+  pack: PackFact,
+  { epoch, floor, nowUs, policy }: { epoch: number; floor: number; nowUs: number; policy: CollectPolicy },
+): ["revive" | "condemn" | "delete" | "compact", string] | undefined {
+  if (pack.state === packStates.deleting) return undefined;
+  if (pack.state === packStates.condemned) {
+    if (pack.liveBytes > 0) return ["revive", "in use after all"];
+    if (pack.touchEpoch >= floor || pack.condemnedEpoch >= epoch || pack.condemnedAtUs > nowUs - policy.graceUs) return undefined;
+    return ["delete", "condemned for the grace period, and still not in use"];
+  }
+  if (pack.touchEpoch >= floor) return undefined;
+  if (pack.liveBytes === 0) return ["condemn", "no backup needs it, and none has touched it of late"];
+  if (pack.liveBytes < pack.recordBytes * policy.compactBelowRatio)
+    return ["compact", `${Math.round((pack.liveBytes / pack.recordBytes) * 100)} % of it is in use`];
+  return undefined;
+}
