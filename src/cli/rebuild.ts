@@ -1,4 +1,4 @@
-import { existsSync, lstatSync, readdirSync, realpathSync, rmdirSync, symlinkSync } from "node:fs";
+import { existsSync, lstatSync, readdirSync, realpathSync, rmSync, rmdirSync, symlinkSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Command } from "commander";
 import { openCatalog } from "#catalog/open.ts";
@@ -84,20 +84,23 @@ function linkStore(data: DataFolder, store: string): void {
 async function run(data: DataFolder, masterKey: Uint8Array, isJson: boolean): Promise<RebuildReport> {
   makePrivateFolder(data.volumes);
   const begun = `${data.catalog}.rebuild`;
+  // What belongs to a database that is gone would be taken for a part of the new one.
+  removeAll([`${data.catalog}-wal`, `${data.catalog}-shm`]);
+  if (!existsSync(begun)) removeAll(["", "-wal", "-shm"].map((end) => `${data.index}${end}`));
   const bars = createBars(!isJson);
   try {
     const engine = await startEngine({ storePath: data.store, indexPath: data.index, masterKey, laneCount: 1 });
     try {
       const catalog = await openCatalog({ path: begun });
-      const report = await rebuildCatalog({
-        catalog,
-        engine,
-        random: systemRandom,
-        volumesPath: data.volumes,
-        onProgress(done, total) {
+      let report: RebuildReport;
+      try {
+        const onProgress = (done: number, total: number): void => {
           if (done > 0 && (done % 1000 === 0 || done === total)) bars.note(`${done} of ${total} backups`);
-        },
-      }).finally(() => catalog.close());
+        };
+        report = await rebuildCatalog({ catalog, engine, random: systemRandom, volumesPath: data.volumes, onProgress });
+      } finally {
+        await catalog.close();
+      }
       renameDurably(begun, data.catalog);
       return report;
     } finally {
@@ -106,6 +109,10 @@ async function run(data: DataFolder, masterKey: Uint8Array, isJson: boolean): Pr
   } finally {
     bars.stop();
   }
+}
+
+function removeAll(paths: readonly string[]): void {
+  for (const path of paths) rmSync(path, { force: true });
 }
 
 function describe(report: RebuildReport, data: DataFolder): string {

@@ -29,7 +29,7 @@ export interface Rotation {
   store: ObjectStore;
   random: Random;
   /** Seals anew what is kept under the master key outside the store. May be called again with what it has done already. */
-  reseal(from: Uint8Array, to: Uint8Array): Promise<void>;
+  reseal: (from: Uint8Array, to: Uint8Array) => Promise<void>;
 }
 
 /**

@@ -39,7 +39,7 @@ async function stateNames(store: ObjectStore, tenant: string): Promise<string[]>
   const prefix = statePrefix(tenant);
   const names: string[] = [];
   for await (const { key } of store.list(prefix)) if (namePattern.test(key.slice(prefix.length))) names.push(key.slice(prefix.length));
-  return names.sort().reverse();
+  return names.sort((a, b) => (a < b ? 1 : -1));
 }
 
 const timeOf = (name: string): number => Number(namePattern.exec(name)?.[1] ?? 0);

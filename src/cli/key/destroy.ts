@@ -41,7 +41,11 @@ export function keyDestroy(parent: Command): void {
         let backups: number | null = null;
         if (existsSync(data.catalog)) {
           const catalog = await openCatalog({ path: data.catalog });
-          backups = await shredProject(catalog, project, systemClock.nowUs()).finally(() => catalog.close());
+          try {
+            backups = await shredProject(catalog, project, systemClock.nowUs());
+          } finally {
+            await catalog.close();
+          }
         }
         createOutput(options.json === true).answer({ destroyed: { project, backups } }, () =>
           [

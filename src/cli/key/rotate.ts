@@ -23,7 +23,11 @@ export function keyRotate(parent: Command): void {
         const reseal = async (from: Uint8Array, to: Uint8Array): Promise<void> => {
           if (!existsSync(data.catalog)) return;
           const catalog = await openCatalog({ path: data.catalog });
-          await resealAccessKeys(catalog, from, to, systemRandom).finally(() => catalog.close());
+          try {
+            await resealAccessKeys(catalog, from, to, systemRandom);
+          } finally {
+            await catalog.close();
+          }
         };
         const { resumed, tenants } = await rotateMasterKey({ path: data.masterKey, store, random: systemRandom, reseal });
         createOutput(options.json === true).answer({ rotation: { resumed, projects: tenants } }, () =>

@@ -17,7 +17,7 @@ export interface RebuildRequest {
   random: Random;
   /** Folder of our own volumes, as far as they are still there. */
   volumesPath: string;
-  onProgress?(done: number, total: number): void;
+  onProgress?: (done: number, total: number) => void;
 }
 
 export interface RebuildReport {

@@ -124,7 +124,7 @@ async function addResources(tables: Tables, document: BackupDocument, sealedAt: 
 
 /** What can be told only when every root object was seen: server backups, and failed ones. Safe to repeat. */
 export async function finishProject(tables: Tables, projectId: ProjectId, { state }: Known): Promise<void> {
-  for (const backup of [...(state?.failed ?? [])].reverse()) await addFailed(tables, backup, state!);
+  for (const backup of (state?.failed ?? []).toReversed()) await addFailed(tables, backup, state!);
   for (const server of await serverBackups(tables, projectId)) {
     const children = await tables.backups.children(server.id);
     if (children.length === 0 || children.some((child) => child.rootKey === null || child.statistics === null)) continue;

@@ -1,0 +1,213 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { openCatalog } from "#catalog/open.ts";
+import type { Catalog } from "#catalog/tables.ts";
+import type { Caller } from "#model/caller.ts";
+import { systemRandom } from "#platform/random.ts";
+import { silentLog } from "#platform/log.ts";
+import { RepositoryError } from "#repository/engine-types.ts";
+import type { Engine } from "#repository/engine-types.ts";
+import { createCheckpoint } from "#services/checkpoints/createCheckpoint.ts";
+import { addServer } from "#services/resources/addServer.ts";
+import { createVault } from "#services/vaults/createVault.ts";
+import { makeVolume, makeWorld } from "../../../test/support/world.ts";
+import type { World } from "../../../test/support/world.ts";
+import { createStateKeeper } from "./keepStates.ts";
+import { rebuildCatalog } from "./rebuildCatalog.ts";
+
+const kind = { protectType: "backup", consistentLevel: "crash_consistent", sizeGib: 100 } as const;
+
+/** Two backups of a disk in a vault with a tag, one of a server with two disks. */
+async function story(world: World): Promise<Caller> {
+  const { context } = world;
+  const caller = await world.newCaller();
+  const [disk, root, data] = [
+    await makeVolume(world, caller, "disk"),
+    await makeVolume(world, caller, "root", 3),
+    await makeVolume(world, caller, "data", 5),
+  ];
+  const tags = [{ key: "team", value: "storage" }];
+  const resources = [{ id: disk.id, type: disk.type }];
+  const { vault } = await createVault(context, caller, { ...kind, name: "v", objectType: "disk", resources, tags });
+  for (let n = 0; n < 2; n++) {
+    await createCheckpoint(context, caller, { vaultId: vault.id });
+    await world.runAll();
+  }
+  const disks = [
+    { volumeId: root.id, systemDisk: true },
+    { volumeId: data.id, systemDisk: false },
+  ];
+  const server = await addServer(context, caller, { name: "web", disks });
+  const servers = await createVault(context, caller, {
+    ...kind,
+    name: "s",
+    objectType: "server",
+    resources: [{ id: server.id, type: server.type }],
+  });
+  await createCheckpoint(context, caller, { vaultId: servers.vault.id });
+  await world.runAll();
+  return caller;
+}
+
+/** What a rebuild has to bring back. Tasks are lost. */
+async function dump({ projectId }: Caller, catalog: Catalog): Promise<unknown> {
+  const page = { limit: 1000, offset: 0 };
+  const backups = (await catalog.backups.list(projectId, {}, page)).items;
+  const vaults = (await catalog.vaults.list(projectId, {}, page)).items;
+  const checkpoints = await Promise.all(backups.map(({ backup }) => catalog.checkpoints.get(projectId, backup.checkpointId)));
+  const bindings = await Promise.all(vaults.map(({ id }) => catalog.vaults.resourcesOf(id)));
+  const project = await catalog.identity.getProject(projectId);
+  return { backups, vaults, checkpoints, bindings, resources: (await catalog.resources.list(projectId, {}, page)).items, project };
+}
+
+/** The same engine, that fails at the n-th reading; the same catalog, that fails before or after its n-th transaction. */
+class Interruption extends Error {}
+function counted(n: number) {
+  let at = 0;
+  return (): void => {
+    if (++at === n) throw new Interruption();
+  };
+}
+
+test("wherever a rebuild is interrupted, the next one ends it, and the catalog is what it was", async () => {
+  const world = await makeWorld();
+  const folder = mkdtempSync(join(tmpdir(), "opencbr-rebuild-"));
+  const caller = await story(world);
+  await createStateKeeper({ ...world.context, log: silentLog }).keep();
+  const before = await dump(caller, world.catalog);
+  const { volumesPath } = world.context.settings;
+  const common = { random: systemRandom, volumesPath };
+  let interrupted = 0;
+  for (let n = 1; ; n++) {
+    const path = join(folder, `${n}.sqlite`);
+    const first = await openCatalog({ path });
+    const step = counted(n);
+    const engine: Pick<Engine, "listTenants" | "listRoots" | "readRoot" | "readState"> = {
+      listTenants: () => world.engine.listTenants(),
+      listRoots: (tenant) => world.engine.listRoots(tenant),
+      async readRoot(tenant, id) {
+        step();
+        return world.engine.readRoot(tenant, id);
+      },
+      readState: (tenant) => world.engine.readState(tenant),
+    };
+    const catalog: Catalog = {
+      ...first,
+      async transaction(work) {
+        step();
+        const result = await first.transaction(work);
+        step();
+        return result;
+      },
+    };
+    const ended = await rebuildCatalog({ ...common, catalog, engine }).then(
+      () => true,
+      (error: unknown) => {
+        assert.ok(error instanceof Interruption, String(error));
+        return false;
+      },
+    );
+    await first.close();
+    const second = await openCatalog({ path });
+    const report = await rebuildCatalog({ ...common, catalog: second, engine: world.engine });
+    assert.deepEqual({ ...report, unreadable: [] }, { projects: 1, backups: 4, unreadable: [] });
+    assert.deepEqual(await dump(caller, second), before, `interrupted at step ${n}`);
+    assert.equal(await second.meta.get("nodeId"), world.context.settings.nodeId);
+    await second.close();
+    if (ended) break;
+    interrupted++;
+  }
+  assert.ok(interrupted >= 10, `${interrupted} interruptions`);
+
+  // Without the state: what the documents of the root objects say.
+  const alone = await openCatalog({ path: ":memory:" });
+  await rebuildCatalog({ ...common, catalog: alone, engine: stateless(world.engine) });
+  const fromDocuments = (await dump(caller, alone)) as Record<string, any>;
+  const expected = before as Record<string, any>;
+  for (const part of ["backups", "vaults", "checkpoints", "bindings"]) assert.deepEqual(fromDocuments[part], expected[part], part);
+  assert.deepEqual(
+    fromDocuments["resources"].map((resource: { id: string }) => resource.id),
+    expected["resources"].map((resource: { id: string }) => resource.id),
+  );
+  assert.equal(fromDocuments["project"].id, caller.projectId);
+  await alone.close();
+  rmSync(folder, { recursive: true });
+  await world.close();
+});
+
+const stateless = (engine: Engine): Pick<Engine, "listTenants" | "listRoots" | "readRoot" | "readState"> => ({
+  listTenants: () => engine.listTenants(),
+  listRoots: (tenant) => engine.listRoots(tenant),
+  readRoot: (tenant, id) => engine.readRoot(tenant, id),
+  readState: () => Promise.resolve(undefined),
+});
+
+test("what cannot be read is told, one by one, and the rest is rebuilt; a store that fails ends it", async () => {
+  const world = await makeWorld();
+  const caller = await story(world);
+  const roots = await world.engine.listRoots(caller.projectId);
+  const [damaged = "", foreign = "", empty = ""] = roots;
+  const engine = {
+    ...stateless(world.engine),
+    async readRoot(tenant: string, id: string) {
+      if (id === damaged) throw new RepositoryError("corruptRoot", "it does not authenticate");
+      const root = (await world.engine.readRoot(tenant, id))!;
+      if (id === foreign) return { ...root, document: { backup: { id: "x" } } };
+      return id === empty ? { ...root, document: null } : root;
+    },
+  };
+  const catalog = await openCatalog({ path: ":memory:" });
+  const report = await rebuildCatalog({ catalog, engine, random: systemRandom, volumesPath: world.context.settings.volumesPath });
+  assert.deepEqual(
+    report.unreadable.map(({ backupId, reason }) => [backupId, reason]),
+    [
+      [damaged, "it does not authenticate"],
+      [foreign, "its document is another backup's"],
+      [empty, "its root object holds no backup document"],
+    ],
+  );
+  assert.equal(report.backups, 1);
+  const failing = {
+    ...engine,
+    readRoot: () => Promise.reject(new RepositoryError("storeUnavailable", "the store does not answer")),
+  };
+  const other = await openCatalog({ path: ":memory:" });
+  await assert.rejects(rebuildCatalog({ catalog: other, engine: failing, random: systemRandom, volumesPath: "/nowhere" }), /does not answer/);
+  await catalog.close();
+  await other.close();
+  await world.close();
+});
+
+test("the state of a project is written when it changed, and only then", async () => {
+  const world = await makeWorld();
+  const caller = await world.newCaller();
+  let written = 0;
+  const engine: Engine = {
+    ...world.engine,
+    writeState(...state) {
+      written++;
+      return world.engine.writeState(...state);
+    },
+  };
+  const keeper = createStateKeeper({ ...world.context, engine });
+  await keeper.keep();
+  assert.equal(written, 0, "a project with nothing in it");
+  const { vault } = await createVault(world.context, caller, { ...kind, name: "v", objectType: "disk", resources: [] });
+  await keeper.keep();
+  await keeper.keep();
+  assert.equal(written, 1);
+  await world.catalog.meta.set("something", "else");
+  await keeper.keep();
+  assert.equal(written, 1);
+  await createStateKeeper({ ...world.context, engine }).keep();
+  assert.equal(written, 1, "another keeper finds it in the store");
+  await world.catalog.vaults.update(vault.id, { name: "renamed" });
+  await keeper.keep();
+  assert.equal(written, 2);
+  const state = await world.engine.readState(caller.projectId);
+  assert.equal((state!.document as { vaults: { name: string }[] }).vaults[0]?.name, "renamed");
+  await world.close();
+});
