@@ -15,6 +15,7 @@ import {
   statSync,
   writeSync,
 } from "node:fs";
+import { homedir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { openFileSource } from "../src/sources/file.ts";
 
@@ -33,7 +34,7 @@ const MIB = 1024 * 1024;
 const BLOCK = 4096;
 
 /** Folders with real files, in the order in which they are used up. */
-const trees = ["/usr", "/root/.rustup", "/opt"];
+const trees = ["/usr", join(homedir(), ".rustup"), "/opt"];
 
 /** Reproducible numbers from 0 to 1 (mulberry32). */
 export function generator(seed: number): () => number {

@@ -93,7 +93,8 @@ function printTable(): void {
     ...rows,
   ];
   console.log(
-    `${disks.content}, ${disks.sizeBytes / MIB} MiB with ${Math.round(disks.dataBytes / 1e6)} MB of data, day 2: ${Math.round(disks.changedBytes / 1e6)} MB in ${disks.places} places`,
+    `${disks.content}, ${disks.sizeBytes / MIB} MiB with ${Math.round(disks.dataBytes / 1e6)} MB of data, ` +
+      `day 2: ${Math.round(disks.changedBytes / 1e6)} MB in ${disks.places} places`,
   );
   for (const row of table) console.log(`| ${row.join(" | ")} |`);
 }

@@ -2,15 +2,7 @@ import type { Id, ProjectId, TimestampUs } from "./ids.ts";
 import type { ResourceType, VolumeEncryption } from "./resource.ts";
 
 /** CBR's states; the other dialects map them (docs/compatibility/backup-resource.md). */
-export type BackupStatus =
-  | "waiting_protect"
-  | "protecting"
-  | "available"
-  | "waiting_restore"
-  | "restoring"
-  | "waiting_delete"
-  | "deleting"
-  | "error";
+export type BackupStatus = "waiting_protect" | "protecting" | "available" | "waiting_restore" | "restoring" | "waiting_delete" | "deleting" | "error";
 
 /** Which states may follow which; anything else is a defect. */
 export const backupTransitions: Readonly<Record<BackupStatus, readonly BackupStatus[]>> = {

@@ -12,8 +12,17 @@ export interface Caller {
   requestId: string;
 }
 
-/** Every operation has a permission name; this says which role may do it. Published `cbr:…:…` names, ours where none is published. */
-export const readActions = new Set(["get", "list", "getTags", "listProjectTags", "listResourceInstances", "listProtectables", "getProtectables", "queryReplicationCapability"]);
+/** The verbs of the permission names (published `cbr:…:…` names, ours where none is published) that change nothing. */
+const readVerbs = new Set([
+  "get",
+  "list",
+  "getTags",
+  "listProjectTags",
+  "listResourceInstances",
+  "listProtectables",
+  "getProtectables",
+  "queryReplicationCapability",
+]);
 
 /** Whether the roles allow `service:noun:verb`: a reader may look, a member may do all but what is named `admin`, an admin anything. */
 export function isAllowed(roles: readonly Role[], action: string): boolean {
@@ -21,5 +30,5 @@ export function isAllowed(roles: readonly Role[], action: string): boolean {
   const verb = action.slice(action.lastIndexOf(":") + 1);
   if (action.includes(":admin:")) return false;
   if (roles.includes("member")) return true;
-  return roles.includes("reader") && readActions.has(verb);
+  return roles.includes("reader") && readVerbs.has(verb);
 }

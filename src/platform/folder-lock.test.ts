@@ -13,7 +13,12 @@ const module = fileURLToPath(new URL("./folder-lock.ts", import.meta.url));
 test("a folder is one process's, and free again after kill -9", async (t) => {
   const folder = mkdtempSync(join(tmpdir(), "opencbr-lock-"));
   t.after(() => rmSync(folder, { recursive: true }));
-  const holder = `import { lockFolder } from ${JSON.stringify(module)}; globalThis.lock = lockFolder(process.argv[1]); console.log("held"); setInterval(() => {}, 1000);`;
+  const holder = `
+    import { lockFolder } from ${JSON.stringify(module)};
+    globalThis.lock = lockFolder(process.argv[1]);
+    console.log("held");
+    setInterval(() => {}, 1000);
+  `;
   const child = spawn(process.execPath, ["--input-type=module", "-e", holder, folder], { stdio: ["ignore", "pipe", "inherit"] });
   t.after(() => child.kill("SIGKILL"));
   await once(child.stdout, "data");

@@ -109,7 +109,7 @@ test("a run whose lease another worker took writes nothing", async () => {
 test("an unforeseen error fails the task with a sentence that tells nothing of the inside", async () => {
   const it = await oneBackup();
   const engine = new Proxy(world.engine, {
-    get: (target, key) => (key === "backup" ? () => Promise.reject(new TypeError("/root/secret is undefined")) : Reflect.get(target, key)),
+    get: (target, key) => (key === "backup" ? () => Promise.reject(new TypeError("/srv/secret is undefined")) : Reflect.get(target, key)),
   });
   const runner = startRunner({ context: { ...world.context, engine }, owner: "o", concurrency: 1 });
   await runner.idle();

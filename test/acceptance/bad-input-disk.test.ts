@@ -68,7 +68,7 @@ async function onSmallDisk(name: string, sizeMib: number, story: (mounted: strin
 }
 
 describe("a disk that cannot be written", { skip: mountable ? false : "mounting a file system needs root" }, () => {
-  test("a full store: the backup fails and says so, earlier ones stay, and the next one works when there is space again", async () => {
+  test("a full store: the backup fails and says so, earlier ones stay, the next one works when there is space again", async () => {
     await onSmallDisk("store", 96, async (mounted) => {
       const dataPath = join(folder, "with-small-store");
       // Only the store lies on the small disk.

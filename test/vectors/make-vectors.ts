@@ -64,7 +64,11 @@ export function makeVectors(): Record<string, unknown> {
     chunks: plains.map((plain, index) => ({ plain: hexOf(plain), id: hexOf(ids[index] as Uint8Array) })),
     pack: { packId: hexOf(packId), kind: "data", key: finished.key, bytes: hexOf(finished.bytes) },
     compressedPack: { packId: hexOf(packedId), chunk: 2, bytes: hexOf(packed.finish().bytes) },
-    page: { places: { "0": hexOf(ids[0] as Uint8Array), "5": hexOf(ids[1] as Uint8Array), "6": hexOf(ids[2] as Uint8Array) }, encoded: hexOf(encodedPage), id: hexOf(pageId) },
+    page: {
+      places: { "0": hexOf(ids[0] as Uint8Array), "5": hexOf(ids[1] as Uint8Array), "6": hexOf(ids[2] as Uint8Array) },
+      encoded: hexOf(encodedPage),
+      id: hexOf(pageId),
+    },
     merkleRoot: hexOf(merkleRootOf(keys, root.sizeBytes, root.chunkBytes, pageIds)),
     root: { ...root, pageIds: hexOf(pageIds), salt: hexOf(pattern(6, 16)), object: hexOf(sealRoot(keys, root, fixedRandom(6))) },
   };
