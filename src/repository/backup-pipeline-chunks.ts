@@ -8,12 +8,12 @@ export class ChunkMap {
   /** Bytes of the chunks that are to be read. */
   readonly bytes: number;
 
-  /** `extents`: ranges with data, in bytes, in any order. */
-  constructor(sizeBytes: number, chunkBytes: number, extents: Iterable<Extent>) {
+  /** `extents`: ranges with data, in bytes, in any order; may overlap. */
+  constructor(sizeBytes: number, chunkBytes: number, ...extents: Iterable<Extent>[]) {
     this.#chunkCount = Math.ceil(sizeBytes / chunkBytes);
     this.#bits = new Uint8Array(Math.ceil(this.#chunkCount / 8));
     let bytes = 0;
-    for (const { offset, length } of extents) {
+    for (const { offset, length } of extents.flatMap((each) => [...each])) {
       const end = Math.min(this.#chunkCount, Math.ceil((offset + length) / chunkBytes));
       for (let chunk = Math.floor(offset / chunkBytes); chunk < end; chunk++) {
         if (this.has(chunk)) continue;

@@ -8,6 +8,8 @@ export class PageState {
   readonly packs = new Map<string, Uint8Array>();
   /** Chunks equal to the parent's, whose packs are not known yet. */
   readonly unlocated: number[] = [];
+  /** Chunks that are stored again although they equal the parent's. */
+  readonly #forced = new Set<number>();
   /** Answers that the page waits for. */
   pending = 0;
   /** All its segments have been sent. */
@@ -37,11 +39,20 @@ export class PageState {
     return this.ids.subarray(this.#at(chunk), this.#at(chunk) + 32);
   }
 
+  /** What is stored of these chunks is lost: they are to be read again as if the parent did not have them. */
+  force(chunks: readonly number[]): void {
+    for (const chunk of chunks) {
+      this.#forced.add(chunk);
+      this.unlocated.splice(this.unlocated.indexOf(chunk), 1);
+    }
+  }
+
   /** The base's ids at these places, 32 bytes each. */
   parentIdsOf(chunks: Float64Array): Uint8Array | undefined {
     if (this.#parent === undefined) return undefined;
     const ids = new Uint8Array(chunks.length * 32);
-    for (const [n, chunk] of chunks.entries()) ids.set(this.#parent.subarray(this.#at(chunk), this.#at(chunk) + 32), n * 32);
+    for (const [n, chunk] of chunks.entries())
+      if (!this.#forced.has(chunk)) ids.set(this.#parent.subarray(this.#at(chunk), this.#at(chunk) + 32), n * 32);
     return ids;
   }
 

@@ -6,6 +6,7 @@ import type { ObjectStore } from "#storage/store.ts";
 import { ChunkMap } from "./backup-pipeline-chunks.ts";
 import { PageState } from "./backup-pipeline-page.ts";
 import type { Claim, Claims } from "./backup-pipeline-claims.ts";
+import { openBase, tellPagePacks } from "./backup-pipeline-base.ts";
 import { asEngineError, throwIfCancelled } from "./engine-errors.ts";
 import type { RepositoryReader } from "./engine-reader.ts";
 import { RepositoryError } from "./engine-types.ts";
@@ -118,7 +119,7 @@ export class BackupRun {
     if ((await store.stat(rootKey)) !== undefined) throw new RepositoryError("invalidRequest", `backupId ${backupId}: there is a backup of this id`);
     const tokenBefore = source.changeToken();
     this.#sizeBytes = source.sizeBytes;
-    const parentPageIds = baseId === undefined ? new Uint8Array(0) : await this.#parentPageIds(baseId);
+    const base = await openBase(this.#context, this.#request, this.#keys);
     lanes.postAll({
       kind: "openBackup",
       run: this.#run,
@@ -129,12 +130,13 @@ export class BackupRun {
       sizeBytes: this.#sizeBytes,
       compressionLevel,
     });
-    const map = new ChunkMap(this.#sizeBytes, chunkBytes, source.allocatedExtents());
+    const map = new ChunkMap(this.#sizeBytes, chunkBytes, source.allocatedExtents(), base.lost);
     this.#pageIds = new Uint8Array(pageCountOf(this.#sizeBytes, chunkBytes) * 32);
-    await this.#scanAll(map, (page) => reader.pageOf(tenant, this.#keys, parentPageIds, page));
+    await this.#scanAll(map, (page) => reader.pageOf(tenant, this.#keys, base.pageIds, page));
     await this.#drain();
     await this.#storePages();
     const pages = this.#recordPagePacks();
+    await tellPagePacks(this.#context, tenant, this.#keys, pages);
     const { read, data, stored, unchanged, deduplicated, newChunks, compressed } = this.#count;
     const statistics = {
       sizeBytes: this.#sizeBytes,
@@ -160,15 +162,6 @@ export class BackupRun {
     if ((await store.putIfAbsent(rootKey, [root])) === "exists")
       throw new RepositoryError("invalidRequest", `backupId ${backupId}: another backup took this id`);
     return { rootKey, container: tenantPrefix(tenant), ...statistics, changedWhileRead };
-  }
-
-  async #parentPageIds(baseId: string): Promise<Uint8Array> {
-    const { tenant, chunkBytes } = this.#request;
-    const root = await this.#context.reader.root(tenant, this.#keys, baseId);
-    if (root === undefined) throw new RepositoryError("missingRoot", `baseId ${baseId}: this backup has no root object`);
-    if (root.chunkBytes !== chunkBytes)
-      throw new RepositoryError("baseNotComparable", `baseId ${baseId}: it has chunks of ${root.chunkBytes} bytes, this backup of ${chunkBytes}`);
-    return root.pageIds;
   }
 
   async #scanAll(map: ChunkMap, parentPage: (page: number) => Promise<Uint8Array | undefined>): Promise<void> {
@@ -381,18 +374,18 @@ export class BackupRun {
   /** Names the page by its content once all its ids are known; an unchanged page is the parent's own. */
   #finishPage(page: PageState): void {
     if (!page.scheduled || page.pending > 0 || page.finished) return;
+    const encoded = encodePage(page.ids);
+    const pageId = pageIdOf(this.#keys, encoded);
+    if (this.#readLostAgain(page, pageId)) return;
     page.finished = true;
     this.#openPages--;
     const { tenant, compressionLevel } = this.#request;
     if (isHolePage(page.ids)) return;
-    const encoded = encodePage(page.ids);
-    const pageId = pageIdOf(this.#keys, encoded);
     this.#pageIds.set(pageId, page.index * 32);
     const key = hexOf(pageId);
     if (this.#pagePacks.has(key)) return;
     const { index, random } = this.#context;
     if (page.isUnchanged && index.pagesWithoutPacks(tenant, [pageId]).length === 0) return;
-    this.#locate(page);
     this.#pagePacks.set(key, { pageId, packIds: [...page.packs.values()] });
     if (index.lookup(tenant, [pageId])[0] !== undefined || this.#newPages.has(key)) return;
     this.#newPages.add(key);
@@ -409,16 +402,29 @@ export class BackupRun {
     if (this.#pageWriter.isFull) void this.#handOverPages();
   }
 
-  /** Adds the packs of chunks that were found unchanged, which nothing has looked up so far. */
-  #locate(page: PageState): void {
-    const ids = page.unlocated.map((chunk) => page.idOf(chunk));
-    for (const [at, place] of this.#context.index.lookup(this.#request.tenant, ids).entries()) {
-      if (place === undefined) {
-        const offset = page.unlocated[at]! * this.#request.chunkBytes;
-        throw new RepositoryError("missingChunk", `the base's chunk at byte ${offset} is in no pack: backup ${this.#request.baseId} is damaged`);
-      }
-      page.packs.set(hexOf(place.packId), place.packId);
+  /**
+   * Adds the packs of chunks that were found unchanged, which nothing has looked up so far. What the store has lost of them is read again and stored
+   * as if it were new: true when the page waits for that.
+   */
+  #readLostAgain(page: PageState, pageId: Uint8Array): boolean {
+    const { index } = this.#context;
+    const { tenant } = this.#request;
+    if (page.unlocated.length === 0) return false;
+    if (page.isUnchanged && index.damage.countOf(tenant) === 0 && index.hasPagePacks(tenant, pageId)) return false;
+    const places = index.lookup(
+      tenant,
+      page.unlocated.map((chunk) => page.idOf(chunk)),
+    );
+    for (const place of places) if (place !== undefined) page.packs.set(hexOf(place.packId), place.packId);
+    const lost = page.unlocated.filter((_, at) => places[at] === undefined);
+    for (const chunk of lost) {
+      this.#count.data -= this.#lengthOf(chunk);
+      this.#count.unchanged -= this.#lengthOf(chunk);
+      this.#rescans.push({ page, chunk });
     }
+    page.force(lost);
+    page.pending += lost.length;
+    return lost.length > 0;
   }
 
   async #handOverPages(): Promise<void> {

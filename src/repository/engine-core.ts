@@ -4,13 +4,18 @@ import { LocalStore } from "#storage/local.ts";
 import type { LocalFiles, ObjectStore } from "#storage/store.ts";
 import { BackupRun } from "./backup-pipeline.ts";
 import { Claims } from "./backup-pipeline-claims.ts";
+import { CheckRun, checkRequestIsSound, emptyOutcome, keylessOutcome } from "./check.ts";
+import { DamageReporter } from "./damage-report.ts";
 import { asEngineError, throwIfCancelled } from "./engine-errors.ts";
 import { Gate, Turns } from "./engine-gate.ts";
 import { RepositoryReader } from "./engine-reader.ts";
 import { RepositoryError } from "./engine-types.ts";
 import type {
+  BackupDamage,
   BackupOutcome,
   BackupRequest,
+  CheckOutcome,
+  CheckRequest,
   Engine,
   EngineOptions,
   RestoreOutcome,
@@ -110,6 +115,29 @@ export class EngineCore implements Engine {
       if (keys === undefined)
         throw new RepositoryError("missingRoot", `backup ${request.backupId} has no root object: tenant ${request.tenant} has nothing`);
       return await new RestoreRun(this.#context, request, keys, inTurn).run();
+    });
+  }
+
+  check(request: CheckRequest, control: TaskControl): Promise<CheckOutcome> {
+    return this.#inTurn(control, async (inTurn) => {
+      checkRequestIsSound(request);
+      const { tenant } = request;
+      const keys = await this.#keysOf(tenant, false);
+      if (keys !== undefined) return await new CheckRun(this.#context, request, keys, inTurn).run();
+      const roots = await this.listRoots(tenant);
+      return roots.length === 0 ? emptyOutcome() : keylessOutcome(roots, "the tenant's key object is missing: nothing of it can be read");
+    });
+  }
+
+  damage(tenant: string, backupId?: string): Promise<BackupDamage[]> {
+    return engineErrors(async () => {
+      const keys = await this.#keysOf(tenant, false);
+      const wanted = backupId === undefined ? await this.listRoots(tenant) : [backupId];
+      if (keys === undefined) return keylessOutcome(wanted, "the tenant's key object is missing: nothing of it can be read").damagedBackups;
+      const reporter = new DamageReporter(this.#context, tenant, keys);
+      const found: BackupDamage[] = [];
+      for (const id of wanted) found.push(...[await reporter.damageOf(id)].filter((damage) => damage !== undefined));
+      return found;
     });
   }
 

@@ -1,3 +1,4 @@
+import { systemClock } from "#platform/clock.ts";
 import { StorageError } from "#storage/store.ts";
 import type { ObjectStore } from "#storage/store.ts";
 import { Lru } from "./engine-lru.ts";
@@ -107,10 +108,19 @@ export class RepositoryReader {
     try {
       record = await this.#store.get(key, { offset, length });
     } catch (error) {
+      const [now] = this.#index.lookup(tenant, [id]);
+      // Collection has moved it meanwhile.
+      if (now !== undefined && Buffer.compare(now.packId, packId) !== 0) return await this.#record(tenant, keys, id, now, trustTag);
       if (!(error instanceof StorageError) || (error.code !== "notFound" && error.code !== "badRange")) throw error;
       const code = kind === "page" ? "corruptPage" : error.code === "notFound" ? "missingChunk" : "corruptPack";
       throw new RepositoryError(code, `pack ${hexOf(packId)} cannot be read at byte ${offset}: ${error.message}`, error);
     }
-    return openRecord(keys, packId, record, { slot, id, plainLength }, { trustTag });
+    try {
+      return openRecord(keys, packId, record, { slot, id, plainLength }, { trustTag });
+    } catch (error) {
+      // Not to be found again: a backup must not take it for stored.
+      if (error instanceof RepositoryError) this.#index.damage.mark(tenant, packId, [{ id, reason: error.message }], systemClock.nowUs());
+      throw error;
+    }
   }
 }

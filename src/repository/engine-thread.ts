@@ -5,7 +5,7 @@ import { Moved, serve, yieldToOtherThreads } from "#platform/threads.ts";
 import type { CallControl } from "#platform/threads.ts";
 import { EngineCore } from "./engine-core.ts";
 import { RepositoryError } from "./engine-types.ts";
-import type { BackupRequest, EngineOptions, RestoreRequest, TaskControl } from "./engine-types.ts";
+import type { BackupRequest, CheckRequest, EngineOptions, RestoreRequest, TaskControl } from "./engine-types.ts";
 
 /** Entry of the engine's thread: an {@link EngineCore} behind messages. */
 const port = parentPort;
@@ -44,6 +44,8 @@ serve(port, {
   },
   backup: (request: BackupRequest, control) => open().backup(request, taskControl(control)),
   restore: (request: RestoreRequest, control) => open().restore(request, taskControl(control)),
+  check: (request: CheckRequest, control) => open().check(request, taskControl(control)),
+  damage: ([tenant, backupId]: [string, string | undefined]) => open().damage(tenant, backupId),
   async readRange(request: Parameters<EngineCore["readRange"]>[0]) {
     const bytes = await open().readRange(request);
     return new Moved(bytes, [bytes.buffer as ArrayBuffer]);

@@ -3,7 +3,7 @@ import { Worker } from "node:worker_threads";
 import { Remote } from "#platform/threads.ts";
 import { asEngineError } from "./engine-errors.ts";
 import { RepositoryError } from "./engine-types.ts";
-import type { BackupOutcome, Engine, EngineOptions, RestoreOutcome, RootDescription } from "./engine-types.ts";
+import type { BackupDamage, BackupOutcome, CheckOutcome, Engine, EngineOptions, RestoreOutcome, RootDescription } from "./engine-types.ts";
 
 /**
  * Opens or creates the repository in its own thread. The caller's thread only exchanges small messages with it.
@@ -27,6 +27,8 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     ...(opened as Pick<Engine, "repositoryId" | "store">),
     backup: (request, control) => remote.call("backup", request, control) as Promise<BackupOutcome>,
     restore: (request, control) => remote.call("restore", request, control) as Promise<RestoreOutcome>,
+    check: (request, control) => remote.call("check", request, control) as Promise<CheckOutcome>,
+    damage: (tenant, backupId) => remote.call("damage", [tenant, backupId]) as Promise<BackupDamage[]>,
     readRange: (request) => remote.call("readRange", request) as Promise<Uint8Array>,
     deleteRoot: (tenant, backupId) => remote.call("deleteRoot", [tenant, backupId]) as Promise<void>,
     readRoot: (tenant, backupId) => remote.call("readRoot", [tenant, backupId]) as Promise<RootDescription | undefined>,

@@ -1,3 +1,4 @@
+import { systemClock } from "#platform/clock.ts";
 import { StorageError } from "#storage/store.ts";
 import type { ObjectStore } from "#storage/store.ts";
 import { RepositoryError } from "./engine-types.ts";
@@ -22,7 +23,7 @@ const tailBytes = 32 << 10;
 export async function readPackContents(store: ObjectStore, key: string, size: number): Promise<PackContents> {
   const expected = parsePackKey(key);
   if (!expected) throw new RepositoryError("invalidRequest", `${key} is not a pack's key`);
-  const contents = await fromTrailer(store, key, size).catch(async (error: unknown) => {
+  const contents = await readPackTrailer(store, key, size).catch(async (error: unknown) => {
     if (!(error instanceof RepositoryError) || error.code === "newerFormat") throw error;
     const scanned = scanPack(await store.get(key));
     if (scanned.entries.length === 0) throw error;
@@ -33,7 +34,8 @@ export async function readPackContents(store: ObjectStore, key: string, size: nu
   return contents;
 }
 
-async function fromTrailer(store: ObjectStore, key: string, size: number): Promise<PackContents> {
+/** What a pack's trailer says. `size` as the store tells it. Errors: `corruptPack`, `newerFormat`, or the store's. */
+export async function readPackTrailer(store: ObjectStore, key: string, size: number): Promise<PackContents> {
   if (size < footerBytes) throw new RepositoryError("corruptPack", `pack ${key} has ${size} bytes`);
   const tail = (length: number): Promise<Uint8Array> => store.get(key, { offset: size - length, length });
   const first = await tail(Math.min(size, tailBytes));
@@ -59,12 +61,30 @@ export async function reconcileIndex(index: ChunkIndex, store: ObjectStore): Pro
       noteDamage(result, key, error);
     }
   }
+  // A listing may lack what is there; asked for by name, it is told.
+  for (const key of missing.keys()) {
+    const there = await store.stat(key);
+    if (there === undefined) continue;
+    missing.delete(key);
+    sizes.set(key, there.size);
+  }
   if (missing.size > 0) {
+    noteLost(index, new Map([...missing].filter(([, packId]) => !index.ledger.isDeleting(packId))));
     index.dropPacks([...missing.values()]);
     result.dropped = missing.size;
     await refill(index, store, sizes, result);
   }
   return result;
+}
+
+/** What the vanished packs held is damaged until it is stored again. */
+function noteLost(index: ChunkIndex, missing: ReadonlyMap<string, Uint8Array>): void {
+  const byTenant = Map.groupBy(missing, ([key]) => parsePackKey(key)!.tenant);
+  const nowUs = systemClock.nowUs();
+  for (const [tenant, packs] of byTenant) {
+    const packIds = packs.map(([, packId]) => packId);
+    index.damage.markPacks(tenant, packIds, "its pack is not in the store any more", nowUs);
+  }
 }
 
 /** What had a place in a dropped pack may have a second copy that was ignored when it came. */
@@ -74,7 +94,12 @@ async function refill(index: ChunkIndex, store: ObjectStore, sizes: Map<string, 
       const key = packObjectKey(tenant, packId);
       try {
         const { entries } = await readPackContents(store, key, sizes.get(key) ?? 0);
-        index.refillPack(tenant, packId, entries);
+        const damaged = new Set(index.damage.inPack(packId).map(({ id }) => hexOf(id)));
+        index.refillPack(
+          tenant,
+          packId,
+          entries.filter(({ id }) => !damaged.has(hexOf(id))),
+        );
       } catch (error) {
         noteDamage(result, key, error);
       }

@@ -24,7 +24,7 @@ export type ToLane =
   | { kind: "store"; run: number; segment: number; flags: Uint8Array }
   /** Hand over the pack that is being filled, if any. */
   | { kind: "flush"; run: number }
-  | { kind: "openRestore"; run: number; backupId: string; tenant: string; keys: TenantKeys; chunkBytes: number; path: string }
+  | { kind: "openRestore"; run: number; backupId: string; tenant: string; keys: TenantKeys; chunkBytes: number; path: string; allowHoles: boolean }
   /** Open these records and write each where it belongs. */
   | { kind: "restore"; run: number; job: number; range: PackRange }
   | { kind: "end"; run: number }
@@ -63,6 +63,8 @@ export type FromLane =
   | { kind: "pack"; run: number; packId: Uint8Array; bytes: Uint8Array; entries: PackEntry[] }
   | { kind: "flushed"; run: number }
   | { kind: "restored"; run: number; job: number; writtenBytes: number }
+  /** A record of a pack did not verify; its chunk belongs at these places of the image. With `allowHoles` the run goes on. */
+  | { kind: "damaged"; run: number; packId: Uint8Array; id: Uint8Array; targets: number[]; plainLength: number; reason: string }
   | { kind: "failed"; run: number; error: CarriedError };
 
 /** Plain bytes that a lane is given in one scan, and that it reads from a pack at once. */

@@ -263,8 +263,7 @@ class RestoreLane {
     const bytes = this.#bytesOf(range);
     let writtenBytes = 0;
     for (const record of range.records) {
-      this.#open(range, record, bytes);
-      writtenBytes += record.plainLength * record.targets.length;
+      if (this.#open(range, record, bytes)) writtenBytes += record.plainLength * record.targets.length;
     }
     this.#writeStaged();
     this.#post({ kind: "restored", run, job, writtenBytes });
@@ -274,8 +273,8 @@ class RestoreLane {
     this.#target.close();
   }
 
-  /** Opens one record behind what is staged, or afresh when it does not follow on that. */
-  #open(range: PackRange, record: RangeRecord, bytes: Uint8Array): void {
+  /** Opens one record behind what is staged, or afresh when it does not follow on that. False when it is damaged and left as a hole. */
+  #open(range: PackRange, record: RangeRecord, bytes: Uint8Array): boolean {
     const [first, ...others] = record.targets;
     invariant(first !== undefined, "a wanted record has a place");
     const follows = this.#staged > 0 && first === this.#stagedAt + this.#staged && this.#staged + record.plainLength <= this.#staging.length;
@@ -288,10 +287,15 @@ class RestoreLane {
     try {
       openRecord(this.#keys, range.packId, sealed, record, { trustTag: true, into });
     } catch (error) {
-      throw locate(error, this.#setup.backupId, first, record.plainLength);
+      if (!(error instanceof RepositoryError)) throw error;
+      const { id, targets, plainLength } = record;
+      this.#post({ kind: "damaged", run: this.#setup.run, packId: range.packId, id, targets, plainLength, reason: error.message });
+      if (this.#setup.allowHoles) return false;
+      throw locate(error, this.#setup.backupId, first, plainLength);
     }
     this.#staged += record.plainLength;
     for (const offset of others) this.#target.write(offset, into);
+    return true;
   }
 
   #writeStaged(): void {
@@ -302,6 +306,7 @@ class RestoreLane {
   #bytesOf({ from, packId, offset, length, records }: PackRange): Uint8Array {
     if ("bytes" in from) return from.bytes;
     const into = this.#buffers.packBytes(length);
+    if (this.#setup.allowHoles) into.fill(0);
     try {
       const fd = openSync(from.path, "r");
       try {
@@ -314,7 +319,10 @@ class RestoreLane {
         closeSync(fd);
       }
     } catch (error) {
-      const code = (error as NodeJS.ErrnoException).code === "ENOENT" ? "missingChunk" : "corruptPack";
+      const errno = (error as NodeJS.ErrnoException).code;
+      // What could not be read is zeros now, which no record is.
+      if (this.#setup.allowHoles && (errno === undefined || errno === "ENOENT" || errno === "EIO")) return into;
+      const code = errno === "ENOENT" ? "missingChunk" : "corruptPack";
       const cause = new RepositoryError(code, `pack ${Buffer.from(packId).toString("hex")}: ${(error as Error).message}`, error);
       throw locate(cause, this.#setup.backupId, records[0]!.targets[0]!, records[0]!.plainLength);
     }

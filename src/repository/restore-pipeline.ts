@@ -1,12 +1,14 @@
+import { systemClock } from "#platform/clock.ts";
 import { StorageError } from "#storage/store.ts";
 import type { LocalFiles, ObjectStore } from "#storage/store.ts";
 import { openFileTarget } from "#sources/file.ts";
 import type { FileTarget } from "#sources/file.ts";
+import { DamageReporter, describeRanges, joinRanges } from "./damage-report.ts";
 import { asEngineError, throwIfCancelled } from "./engine-errors.ts";
 import { Gate } from "./engine-gate.ts";
 import type { RepositoryReader } from "./engine-reader.ts";
 import { RepositoryError } from "./engine-types.ts";
-import type { RestoreOutcome, RestoreRequest, TaskControl } from "./engine-types.ts";
+import type { DamagedRange, RepositoryErrorCode, RestoreOutcome, RestoreRequest, TaskControl } from "./engine-types.ts";
 import type { ChunkIndex, Location } from "./index.ts";
 import type { TenantKeys } from "./keys.ts";
 import type { FromLane, PackRange, RangeRecord } from "./lane-messages.ts";
@@ -41,6 +43,7 @@ export class RestoreRun {
   #run = 0;
   #lastJob = 0;
   #writtenBytes = 0;
+  readonly #lost: DamagedRange[] = [];
   #failure: Error | undefined;
 
   constructor(context: RestoreContext, request: RestoreRequest, keys: TenantKeys, control: TaskControl) {
@@ -67,13 +70,16 @@ export class RestoreRun {
       if (root === undefined) throw new RepositoryError("missingRoot", `backup ${backupId} has no root object`);
       if (sizeBytes < root.sizeBytes)
         throw new RepositoryError("invalidRequest", `sizeBytes ${sizeBytes} is less than the ${root.sizeBytes} bytes of backup ${backupId}`);
+      await this.#refuseIfDamaged(root);
       target = openFileTarget(where.path, sizeBytes);
-      lanes.postAll({ kind: "openRestore", run: this.#run, backupId, tenant, keys: this.#keys, chunkBytes: root.chunkBytes, path: where.path });
+      const { chunkBytes } = root;
+      const { path } = where;
+      lanes.postAll({ kind: "openRestore", run: this.#run, backupId, tenant, keys: this.#keys, chunkBytes, path, allowHoles: this.#allowHoles });
       await this.#restoreAll(root);
       await this.#until(() => this.#lanes.every(({ ranges }) => ranges === 0));
       await target.finish();
       this.#throwIfFailed();
-      return { sizeBytes, writtenBytes: this.#writtenBytes, durationMs: Math.round(performance.now() - started) };
+      return { sizeBytes, writtenBytes: this.#writtenBytes, lost: joinRanges(this.#lost), durationMs: Math.round(performance.now() - started) };
     } catch (error) {
       throw asEngineError(error, "target");
     } finally {
@@ -81,6 +87,24 @@ export class RestoreRun {
       target?.close();
       lanes.end(this.#run);
     }
+  }
+
+  get #allowHoles(): boolean {
+    return this.#request.allowHoles === true;
+  }
+
+  /** Before anything is written: what is known to be damaged is not restored by default. */
+  async #refuseIfDamaged(root: Root): Promise<void> {
+    if (this.#allowHoles) return;
+    const ranges = await new DamageReporter(this.#context, this.#request.tenant, this.#keys).rangesOf(root);
+    if (ranges.length === 0) return;
+    throw new RepositoryError("damaged", `${describeRanges(ranges)} of backup ${root.backupId}: ${ranges[0]!.reason}`);
+  }
+
+  /** With `allowHoles`: what cannot be read stays zeros, and is told in the end. Otherwise the error. */
+  #leaveHole(error: unknown, offset: number, length: number): void {
+    if (!this.#allowHoles || !(error instanceof RepositoryError) || !holeCodes.has(error.code)) throw error;
+    this.#lost.push({ offset, length, reason: error.message });
   }
 
   async #restoreAll(root: Root): Promise<void> {
@@ -98,7 +122,8 @@ export class RestoreRun {
       flat = await this.#context.reader.pageOf(this.#request.tenant, this.#keys, root.pageIds, page);
     } catch (error) {
       const start = page * pageChunks * root.chunkBytes;
-      throw locate(error, root.backupId, start, Math.min(pageChunks * root.chunkBytes, root.sizeBytes - start));
+      const length = Math.min(pageChunks * root.chunkBytes, root.sizeBytes - start);
+      this.#leaveHole(locate(error, root.backupId, start, length), start, length);
     }
     if (flat === undefined) return;
     const ids = Buffer.from(flat.buffer, flat.byteOffset, flat.length);
@@ -125,7 +150,13 @@ export class RestoreRun {
     for (const [at, { id, chunks }] of wanted.entries()) {
       const start = chunks[0]! * chunkBytes;
       const plainLength = Math.min(chunkBytes, sizeBytes - start);
-      const place = this.#checked(places[at], id, start, plainLength);
+      let place: Location;
+      try {
+        place = this.#checked(places[at], id, start, plainLength);
+      } catch (error) {
+        for (const chunk of chunks) this.#leaveHole(error, chunk * chunkBytes, Math.min(chunkBytes, sizeBytes - chunk * chunkBytes));
+        continue;
+      }
       if (chunks.some((chunk) => Math.min(chunkBytes, sizeBytes - chunk * chunkBytes) !== plainLength))
         throw locate(new RepositoryError("corruptPage", "one chunk is listed for places of different length"), backupId, start, plainLength);
       const key = hexOf(place.packId);
@@ -182,11 +213,27 @@ export class RestoreRun {
     this.#control.onProgress?.({ phase: "copying", bytesDone: this.#writtenBytes, bytesTotal: root.statistics.dataBytes });
   }
 
-  async #fetch(root: Root, { packId, offset, length, records }: PackRange): Promise<Uint8Array> {
+  /** The range's bytes as far as records can be read one by one; zeros, which no record is, for the others. */
+  async #fetchReadable({ packId, offset, length, records }: PackRange): Promise<Uint8Array> {
+    const bytes = new Uint8Array(length);
+    for (const record of records) {
+      try {
+        const place = { offset: record.offset, length: record.length };
+        bytes.set(await this.#context.store.get(packObjectKey(this.#request.tenant, packId), place), record.offset - offset);
+      } catch (error) {
+        if (!(error instanceof StorageError) || (error.code !== "notFound" && error.code !== "badRange")) throw error;
+      }
+    }
+    return bytes;
+  }
+
+  async #fetch(root: Root, range: PackRange): Promise<Uint8Array> {
+    const { packId, offset, length, records } = range;
     try {
       return await this.#context.store.get(packObjectKey(this.#request.tenant, packId), { offset, length });
     } catch (error) {
       if (!(error instanceof StorageError)) throw error;
+      if (this.#allowHoles && (error.code === "notFound" || error.code === "badRange")) return await this.#fetchReadable(range);
       const code = error.code === "notFound" ? "missingChunk" : error.code === "badRange" ? "corruptPack" : "storeUnavailable";
       throw locate(new RepositoryError(code, error.message, error), root.backupId, records[0]!.targets[0]!, records[0]!.plainLength);
     }
@@ -194,10 +241,16 @@ export class RestoreRun {
 
   #receive(lane: number, message: FromLane): void {
     if (message.kind === "failed") this.#fail(asEngineError(message.error, "target"));
+    if (message.kind === "damaged") this.#onDamaged(message);
     if (message.kind !== "restored") return;
     this.#lanes[lane]!.ranges--;
     this.#writtenBytes += message.writtenBytes;
     this.#gate.notify();
+  }
+
+  #onDamaged({ packId, id, targets, plainLength, reason }: Extract<FromLane, { kind: "damaged" }>): void {
+    this.#context.index.damage.mark(this.#request.tenant, packId, [{ id, reason }], systemClock.nowUs());
+    for (const offset of targets) this.#lost.push({ offset, length: plainLength, reason });
   }
 
   async #until(condition: () => boolean): Promise<void> {
@@ -215,5 +268,6 @@ export class RestoreRun {
   }
 }
 
+const holeCodes: ReadonlySet<RepositoryErrorCode> = new Set(["corruptChunk", "corruptPage", "corruptPack", "missingChunk"]);
 const NO_ID = "\0".repeat(32);
 const NO_BYTES = new Uint8Array(0);

@@ -38,6 +38,8 @@ export function imageEngine(images: Map<string, Uint8Array>): Engine {
       return { backupId, tenant, baseId: null, sizeBytes: image.length } as Awaited<ReturnType<Engine["readRoot"]>>;
     },
     listRoots: unused,
+    check: unused,
+    damage: unused,
     listTenants: unused,
     writeState: unused,
     readState: unused,
