@@ -50,7 +50,8 @@ export function keyDestroy(parent: Command): void {
         createOutput(options.json === true).answer({ destroyed: { project, backups } }, () =>
           [
             `The key of project ${project} is destroyed${backups === null ? "" : `; ${backups} backups are in error for good`}.`,
-            "Copies of the store from before still hold the key, under the master key: rotate the master key and destroy the old one to make those useless too.",
+            "Copies of the store from before still hold the key, under the master key:",
+            "rotate the master key and destroy the old one to make those useless too.",
           ].join("\n"),
         );
       } finally {

@@ -32,7 +32,8 @@ export function keyRotate(parent: Command): void {
         const { resumed, tenants } = await rotateMasterKey({ path: data.masterKey, store, random: systemRandom, reseal });
         createOutput(options.json === true).answer({ rotation: { resumed, projects: tenants } }, () =>
           [
-            `${resumed ? "An interrupted rotation is complete" : "The master key is a new one"}: the keys of ${tenants} projects are under it, and the old one opens nothing here any more.`,
+            resumed ? "An interrupted rotation is complete." : "The master key is a new one.",
+            `The keys of ${tenants} projects are under it, and the old one opens nothing here any more.`,
             "Tokens that were given out are void. Export a new recovery key, and keep the old one only with copies of the store from before.",
           ].join("\n"),
         );
