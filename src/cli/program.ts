@@ -98,6 +98,8 @@ export function commandLines(program: Command): string[] {
 
 /** Runs one command line; gives the exit code: 0 done, 1 failed, 2 wrong usage. Failures are one sentence on standard error. */
 export async function runProgram(program: Command, argv: readonly string[]): Promise<number> {
+  // Catalogs, keys, disks: what this program makes is its owner's alone, also in a folder that others may read.
+  process.umask(0o077);
   try {
     await program.parseAsync(argv, { from: "user" });
     return 0;

@@ -38,6 +38,7 @@ function filesBelow(path: string): string[] {
 describe("start and stop", () => {
   test("the first start tells generated secrets once; they work, are not kept in clear, and a second start continues", async () => {
     const dataPath = join(folder, "first");
+    mkdirSync(dataPath, { mode: 0o755 });
     const service = await startService({ dataPath, dev: false });
     const { printed } = service;
     assert.match(printed.projectId, /^[0-9a-f]{32}$/);
@@ -49,6 +50,7 @@ describe("start and stop", () => {
     assert.equal(statSync(join(dataPath, "master.key")).mode & 0o777, 0o600);
     assert.equal(await service.stop(), 0, service.errors());
     for (const file of filesBelow(dataPath)) {
+      assert.equal(statSync(file).mode & 0o077, 0, `${file} may be read by others`);
       const bytes = readFileSync(file);
       for (const secret of [printed.demoPassword, printed.adminPassword, printed.secretKey])
         assert.equal(bytes.includes(secret), false, `${file} holds a secret in clear`);

@@ -150,9 +150,12 @@ test("a restore over a volume replaces it whole; one that fails leaves the old c
   assert.deepEqual([cancelled.status, cancelled.errorMessage], ["failed", "cancelled"]);
   assert.equal((await showVolume(world.context, caller, { volumeId: volume.id })).status, "available");
   assert.deepEqual(await edges(world, volume.id), changed);
-  await restoreBackup(world.context, caller, { backupId: backup.id, volumeId: volume.id });
+  const again = await restoreBackup(world.context, caller, { backupId: backup.id, volumeId: volume.id });
   await world.runAll();
   assert.deepEqual(await edges(world, volume.id), original);
+  const { status: ended, progress, result } = await showTask(world.context, caller, { taskId: again.taskId });
+  const dataBytes = backup.statistics!.dataBytes;
+  assert.deepEqual([ended, progress.bytesDone, progress.bytesTotal, result["writtenBytes"]], ["success", dataBytes, dataBytes, dataBytes]);
   const { status } = (await showBackup(world.context, caller, { backupId: backup.id })).backup;
   assert.equal(status, "available");
 });

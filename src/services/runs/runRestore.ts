@@ -47,7 +47,7 @@ export async function runRestore(run: TaskRun): Promise<void> {
     for (const target of targets) {
       if (isLocal(target.volume.locator)) await replaceFile(target.path, localPath(context.settings, target.volumeId));
     }
-    await commit(run, writtenBytes);
+    await commit(run, writtenBytes, all);
   } catch (error) {
     const reason: unknown = control.signal.reason;
     if (error instanceof StaleTaskError || (reason instanceof TaskStop && reason.kind === "leaseLost")) throw error;
@@ -86,10 +86,12 @@ async function placeOf(context: Context, volume: Volume): Promise<{ path: string
   return { path, sizeBytes: (await stat(path)).size };
 }
 
-async function commit({ context, task, control }: TaskRun, writtenBytes: number): Promise<void> {
+async function commit({ context, task, control }: TaskRun, writtenBytes: number, allBytes: number): Promise<void> {
+  // The engine tells how far it is, not that it is done: its last word may be of some ranges ago.
+  const progress = { ...control.latest(), bytesDone: allBytes, bytesTotal: allBytes };
   await context.catalog.transaction(async (tables) => {
     const now = context.clock.nowUs();
-    await finishTask(tables, task, { status: "success", now, result: { writtenBytes }, progress: control.latest() });
+    await finishTask(tables, task, { status: "success", now, result: { writtenBytes }, progress });
     await releaseBackups(tables, task, now);
     for (const { volumeId, previousStatus } of restoreInput(task).targets) {
       await tables.resources.transition(volumeId, ["restoring-backup"], previousStatus ?? "available", now);
