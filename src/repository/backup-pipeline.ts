@@ -1,4 +1,5 @@
 import { invariant } from "#platform/invariant.ts";
+import type { Clock } from "#platform/clock.ts";
 import type { Random } from "#platform/random.ts";
 import { openFileSource } from "#sources/file.ts";
 import type { Source } from "#sources/source.ts";
@@ -23,6 +24,7 @@ import { encodePage, isHolePage, pageIdOf } from "./page.ts";
 import { PackWriter } from "./pack.ts";
 import type { FinishedPack } from "./pack.ts";
 import { pageCountOf, sealRoot } from "./root.ts";
+import { BackupSession } from "./session.ts";
 
 export interface BackupContext {
   store: ObjectStore;
@@ -33,7 +35,10 @@ export interface BackupContext {
   writes: Turns;
   reader: RepositoryReader;
   random: Random;
+  clock: Clock;
 }
+
+const KEEP_SESSION_MS = 60_000;
 
 /** Segments that a lane holds for one backup: one in work, the others read ahead while answers are on their way. */
 const SEGMENTS_PER_LANE = 3;
@@ -63,6 +68,7 @@ export class BackupRun {
   readonly #rescans: { page: PageState; chunk: number }[] = [];
   readonly #pagePacks = new Map<string, { pageId: Uint8Array; packIds: Uint8Array[] }>();
   readonly #newPages = new Set<string>();
+  #session!: BackupSession;
   #pageWriter: PackWriter | undefined;
   #pagePacksInFlight = 0;
   #run = 0;
@@ -95,8 +101,12 @@ export class BackupRun {
     });
     signal?.addEventListener("abort", onAbort, { once: true });
     let source: Source | undefined;
+    const ended = new AbortController();
     try {
       throwIfCancelled(signal);
+      // Before the base is looked at: it pins it.
+      this.#session = BackupSession.open(this.#context, this.#request);
+      void this.#keepSession(ended.signal);
       source = openFileSource(this.#request.source.path);
       return await this.#backup(source);
     } catch (error) {
@@ -107,6 +117,8 @@ export class BackupRun {
       lanes.end(this.#run);
       // What is on its way to the store still arrives; only then is it known which claims hold.
       await this.#gate.until(() => this.#storing() === 0);
+      ended.abort();
+      this.#session?.close();
       claims.release(this);
     }
   }
@@ -159,9 +171,15 @@ export class BackupRun {
     );
     const changedWhileRead = source.changeToken() !== tokenBefore;
     this.#throwIfFailed();
-    if ((await store.putIfAbsent(rootKey, [root])) === "exists")
-      throw new RepositoryError("invalidRequest", `backupId ${backupId}: another backup took this id`);
+    await this.#session.commit(root);
     return { rootKey, container: tenantPrefix(tenant), ...statistics, changedWhileRead };
+  }
+
+  async #keepSession(ended: AbortSignal): Promise<void> {
+    while (!ended.aborted) {
+      await this.#context.clock.sleep(KEEP_SESSION_MS, ended).catch(() => undefined);
+      if (!ended.aborted) this.#guard(() => this.#session.keep());
+    }
   }
 
   async #scanAll(map: ChunkMap, parentPage: (page: number) => Promise<Uint8Array | undefined>): Promise<void> {
@@ -245,10 +263,7 @@ export class BackupRun {
     }
     if (candidates.length === 0) return this.#segmentDone(segment, state);
     const unknown = candidates.filter(({ claim }) => claim === undefined);
-    const places = this.#context.index.lookup(
-      this.#request.tenant,
-      unknown.map(({ id }) => id),
-    );
+    const places = this.#session.locate(unknown.map(({ id }) => id));
     const located = new Map(unknown.map(({ at }, n) => [at, places[n]]));
     const wanted = new Uint8Array(chunks.length);
     for (const { at, id } of candidates) {
@@ -288,19 +303,22 @@ export class BackupRun {
     }
     page.pending++;
     this.#waitingForOthers++;
-    claim.onSettled((packId) => {
-      this.#waitingForOthers--;
-      if (packId !== undefined) {
-        this.#count.deduplicated += length;
-        page.packs.set(hexOf(packId), packId);
-        this.#pageStep(page);
-      } else {
-        // The other backup failed: read the chunk again, and store it ourselves.
-        this.#count.data -= length;
-        this.#rescans.push({ page, chunk });
-      }
-      this.#gate.notify();
-    });
+    claim.onSettled(
+      this.#guarded((packId: Uint8Array | undefined) => {
+        this.#waitingForOthers--;
+        const [place] = packId === undefined ? [] : this.#session.locate([page.idOf(chunk)]);
+        if (place !== undefined) {
+          this.#count.deduplicated += length;
+          page.packs.set(hexOf(place.packId), place.packId);
+          this.#pageStep(page);
+        } else {
+          // The other backup failed: read the chunk again, and store it ourselves.
+          this.#count.data -= length;
+          this.#rescans.push({ page, chunk });
+        }
+        this.#gate.notify();
+      }),
+    );
   }
 
   #onStored({ segment, packIds, storedBytes, compressed }: Extract<FromLane, { kind: "stored" }>): void {
@@ -347,10 +365,10 @@ export class BackupRun {
 
   /** Durable first, then known. */
   async #storePack({ packId, kind, key, bytes, entries }: FinishedPack): Promise<void> {
-    const { store, index, writes } = this.#context;
+    const { store, writes } = this.#context;
     if ((await writes.run(() => store.putIfAbsent(key, [bytes]))) === "exists")
       throw new RepositoryError("corruptPack", `pack ${hexOf(packId)} exists already`);
-    index.addPack(this.#request.tenant, { packId, kind, sizeBytes: bytes.length, entries });
+    this.#session.addPack({ packId, kind, sizeBytes: bytes.length, entries });
   }
 
   /** Flushes every lane, waits for the packs, then for chunks that other backups promised; reads again what they did not keep. */
@@ -384,10 +402,10 @@ export class BackupRun {
     this.#pageIds.set(pageId, page.index * 32);
     const key = hexOf(pageId);
     if (this.#pagePacks.has(key)) return;
-    const { index, random } = this.#context;
-    if (page.isUnchanged && index.pagesWithoutPacks(tenant, [pageId]).length === 0) return;
+    const { random } = this.#context;
+    if (page.isUnchanged && this.#session.reusePage(pageId)) return;
     this.#pagePacks.set(key, { pageId, packIds: [...page.packs.values()] });
-    if (index.lookup(tenant, [pageId])[0] !== undefined || this.#newPages.has(key)) return;
+    if (this.#session.locate([pageId])[0] !== undefined || this.#newPages.has(key)) return;
     this.#newPages.add(key);
     this.#pageWriter ??= new PackWriter({
       tenant,
@@ -410,11 +428,8 @@ export class BackupRun {
     const { index } = this.#context;
     const { tenant } = this.#request;
     if (page.unlocated.length === 0) return false;
-    if (page.isUnchanged && index.damage.countOf(tenant) === 0 && index.hasPagePacks(tenant, pageId)) return false;
-    const places = index.lookup(
-      tenant,
-      page.unlocated.map((chunk) => page.idOf(chunk)),
-    );
+    if (page.isUnchanged && index.damage.countOf(tenant) === 0 && this.#session.reusePage(pageId)) return false;
+    const places = this.#session.locate(page.unlocated.map((chunk) => page.idOf(chunk)));
     for (const place of places) if (place !== undefined) page.packs.set(hexOf(place.packId), place.packId);
     const lost = page.unlocated.filter((_, at) => places[at] === undefined);
     for (const chunk of lost) {
@@ -482,11 +497,17 @@ export class BackupRun {
   }
 
   #guard(step: () => void): void {
-    try {
-      step();
-    } catch (error) {
-      this.#fail(asEngineError(error));
-    }
+    this.#guarded(step)(undefined);
+  }
+
+  #guarded<T>(step: (value: T) => void): (value: T) => void {
+    return (value) => {
+      try {
+        step(value);
+      } catch (error) {
+        this.#fail(asEngineError(error));
+      }
+    };
   }
 
   #fail(error: Error): void {

@@ -149,15 +149,18 @@ async function rootsOf(
   const prefix = rootPrefix(tenant);
   const listed = new Set<string>();
   for await (const { key } of store.list(prefix)) listed.add(key.slice(prefix.length));
-  for (const backupId of listed) backupIds.add(backupId);
+  for (const backupId of listed) {
+    backupIds.add(backupId);
+    index.ledger.noteRoot(tenant, backupId);
+  }
   const deleted = await listBin(store, tenant);
   for (const { backupId } of deleted) backupIds.add(backupId);
   const expired: BinEntry[] = [];
   for (const entry of deleted) {
     if (!isExpired(entry) || index.ledger.isPinned(tenant, entry.backupId)) continue;
-    if ((await store.stat(rootObjectKey(tenant, entry.backupId))) !== undefined) continue;
     expired.push(entry);
-    backupIds.delete(entry.backupId);
+    // With a root object beside it, it is what an interrupted deletion or return has left: the backup stays.
+    if ((await store.stat(rootObjectKey(tenant, entry.backupId))) === undefined) backupIds.delete(entry.backupId);
   }
   return { backupIds, expired };
 }

@@ -23,7 +23,7 @@ export interface CollectPolicy {
 /** What collection is going to do, and why. */
 export type CollectAction =
   | { kind: "revive" | "condemn" | "delete" | "compact"; packNo: number; packId: string; bytes: number; liveBytes: number; reason: string }
-  | { kind: "purge"; backupId: string; bytes: 0; reason: string };
+  | { kind: "purge"; backupId: string; deletedAtUs: number; bytes: 0; reason: string };
 
 export interface CollectPlan {
   tenant: string;
@@ -60,7 +60,13 @@ export function planCollect(input: PlanInput): CollectPlan {
     tenant,
     epoch,
     floor,
-    actions: input.purge.map(({ backupId }) => ({ kind: "purge", backupId, bytes: 0, reason: "deleted, and its grace period is over" })),
+    actions: input.purge.map(({ backupId, deletedAtUs }) => ({
+      kind: "purge",
+      backupId,
+      deletedAtUs,
+      bytes: 0,
+      reason: "deleted, and its grace period is over",
+    })),
     stopped: input.unknown,
     packBytes: 0,
     liveBytes: 0,

@@ -2,6 +2,7 @@ import type { Clock } from "#platform/clock.ts";
 import type { Random } from "#platform/random.ts";
 import { binObjectKey, packObjectKey } from "./layout.ts";
 import { compactPacks } from "./collect-compact.ts";
+import { binEntry } from "./collect-bin.ts";
 import { checkGeneration, raiseGeneration } from "./collect-generation.ts";
 import { markTenant } from "./collect-mark.ts";
 import type { Mark, MarkParts } from "./collect-mark.ts";
@@ -142,6 +143,8 @@ class Collection {
     for (const action of plan.actions) {
       if (action.kind !== "purge" || ledger.isPinned(tenant, action.backupId)) continue;
       this.#keep();
+      // Deleted anew since the mark: its time begins again.
+      if ((await binEntry(store, tenant, action.backupId))?.deletedAtUs !== action.deletedAtUs) continue;
       await store.delete(binObjectKey(tenant, action.backupId));
       done.purged++;
     }

@@ -2,6 +2,8 @@ import { availableParallelism } from "node:os";
 import type { Random } from "#platform/random.ts";
 import { LocalStore } from "#storage/local.ts";
 import type { LocalFiles, ObjectStore } from "#storage/store.ts";
+import { systemClock } from "#platform/clock.ts";
+import type { Clock } from "#platform/clock.ts";
 import { BackupRun } from "./backup-pipeline.ts";
 import { Claims } from "./backup-pipeline-claims.ts";
 import { CheckRun, checkRequestIsSound, emptyOutcome, keylessOutcome } from "./check.ts";
@@ -23,6 +25,12 @@ import type {
   RootDescription,
   TaskControl,
 } from "./engine-types.ts";
+import { listBin, moveToBin } from "./collect-bin.ts";
+import type { BinEntry } from "./collect-bin.ts";
+import { adoptGeneration } from "./collect-generation.ts";
+import { undelete } from "./collect-undelete.ts";
+import { collectTenant } from "./collect.ts";
+import type { CollectReport, CollectRequest } from "./collect.ts";
 import { ChunkIndex } from "./index.ts";
 import type { Reconciled } from "./index-reconcile.ts";
 import type { TenantKeys } from "./keys.ts";
@@ -51,13 +59,14 @@ export class EngineCore implements Engine {
   readonly #reader: RepositoryReader;
   readonly #masterKey: Uint8Array;
   readonly #random: Random;
+  readonly #clock: Clock;
   readonly #keys = new Map<string, TenantKeys>();
   readonly #gate = new Gate();
   readonly #stopping = new AbortController();
   #running = 0;
 
   private constructor(
-    parts: { store: ObjectStore & Partial<LocalFiles>; index: ChunkIndex; masterKey: Uint8Array; random: Random; laneCount: number },
+    parts: { store: ObjectStore & Partial<LocalFiles>; index: ChunkIndex; masterKey: Uint8Array; random: Random; clock: Clock; laneCount: number },
     repositoryId: string,
     reconciled: Reconciled,
   ) {
@@ -68,6 +77,7 @@ export class EngineCore implements Engine {
     this.#index = parts.index;
     this.#masterKey = parts.masterKey;
     this.#random = parts.random;
+    this.#clock = parts.clock;
     this.#reader = new RepositoryReader(parts.store, parts.index);
     this.#lanes = new LanePool(parts.laneCount);
   }
@@ -86,12 +96,14 @@ export class EngineCore implements Engine {
     store: ObjectStore & Partial<LocalFiles>,
     { indexPath, masterKey, laneCount }: Omit<EngineOptions, "storePath">,
     random: Random,
+    clock: Clock = systemClock,
   ): Promise<EngineCore> {
     const { repositoryId } = await openOrCreateRepository(store, masterKey, random);
     const index = ChunkIndex.open(indexPath, repositoryId);
     try {
       const reconciled = await index.reconcile(store);
-      const parts = { store, index, masterKey, random, laneCount: Math.max(1, laneCount ?? availableParallelism()) };
+      await adoptGeneration(store, index);
+      const parts = { store, index, masterKey, random, clock, laneCount: Math.max(1, laneCount ?? availableParallelism()) };
       return new EngineCore(parts, repositoryId, reconciled);
     } catch (error) {
       index.close();
@@ -129,6 +141,10 @@ export class EngineCore implements Engine {
     });
   }
 
+  storedBytes(tenant: string): Promise<number> {
+    return engineErrors(async () => [...this.#index.packsOf(tenant)].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0));
+  }
+
   damage(tenant: string, backupId?: string): Promise<BackupDamage[]> {
     return engineErrors(async () => {
       const keys = await this.#keysOf(tenant, false);
@@ -154,7 +170,36 @@ export class EngineCore implements Engine {
   }
 
   deleteRoot(tenant: string, backupId: string): Promise<void> {
+    return engineErrors(async () => {
+      await moveToBin(this.#store, this.#index.ledger, tenant, backupId, this.#clock.nowUs());
+      await this.#reader.deleteRoot(tenant, backupId);
+    });
+  }
+
+  discardRoot(tenant: string, backupId: string): Promise<void> {
     return engineErrors(() => this.#reader.deleteRoot(tenant, backupId));
+  }
+
+  listDeleted(tenant: string): Promise<BinEntry[]> {
+    return engineErrors(() => listBin(this.#store, tenant));
+  }
+
+  undelete(tenant: string, backupId: string): Promise<boolean> {
+    return engineErrors(async () => {
+      const keys = await this.#keysOf(tenant, false);
+      return keys !== undefined && (await undelete({ ...this.#context, tenant, keys }, backupId));
+    });
+  }
+
+  collect(request: CollectRequest, control: TaskControl): Promise<CollectReport> {
+    return this.#inTurn(control, async (inTurn) => {
+      const { graceUs, maxCondemnRatio, compactBelowRatio, orphanUs } = request;
+      check(Number.isSafeInteger(graceUs) && graceUs >= 0, `graceUs ${graceUs} is not a time in microseconds`);
+      check(Number.isSafeInteger(orphanUs) && orphanUs >= 0, `orphanUs ${orphanUs} is not a time in microseconds`);
+      for (const [name, ratio] of Object.entries({ maxCondemnRatio, compactBelowRatio }))
+        check(ratio >= 0 && ratio <= 1, `${name} ${ratio} is not between 0 and 1`);
+      return await collectTenant({ ...this.#context, keysOf: (tenant) => this.#keysOf(tenant, false) }, request, inTurn);
+    });
   }
 
   readRoot(tenant: string, backupId: string): Promise<RootDescription | undefined> {
@@ -243,6 +288,7 @@ export class EngineCore implements Engine {
       writes: this.#writes,
       reader: this.#reader,
       random: this.#random,
+      clock: this.#clock,
     };
   }
 }

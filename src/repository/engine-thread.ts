@@ -44,7 +44,12 @@ serve(port, {
   },
   backup: (request: BackupRequest, control) => open().backup(request, taskControl(control)),
   restore: (request: RestoreRequest, control) => open().restore(request, taskControl(control)),
+  discardRoot: ([tenant, backupId]: [string, string]) => open().discardRoot(tenant, backupId),
+  listDeleted: (tenant: string) => open().listDeleted(tenant),
+  undelete: ([tenant, backupId]: [string, string]) => open().undelete(tenant, backupId),
+  collect: (request: Parameters<EngineCore["collect"]>[0], control) => open().collect(request, taskControl(control)),
   check: (request: CheckRequest, control) => open().check(request, taskControl(control)),
+  storedBytes: (tenant: string) => open().storedBytes(tenant),
   damage: ([tenant, backupId]: [string, string | undefined]) => open().damage(tenant, backupId),
   async readRange(request: Parameters<EngineCore["readRange"]>[0]) {
     const bytes = await open().readRange(request);

@@ -1,4 +1,6 @@
 import type { SourceSpec } from "#sources/source.ts";
+import type { BinEntry } from "./collect-bin.ts";
+import type { CollectReport, CollectRequest } from "./collect.ts";
 
 /**
  * What the rest of the house may ask of the repository. Everything that moves data runs in worker threads behind this face;
@@ -18,12 +20,25 @@ export interface Engine {
    * that has it. Runs beside backups and restores.
    */
   check(request: CheckRequest, control: TaskControl): Promise<CheckOutcome>;
+  /** Bytes of all the tenant's packs. */
+  storedBytes(tenant: string): Promise<number>;
   /** What is known to be damaged: of one backup, or of all of the tenant's. */
   damage(tenant: string, backupId?: string): Promise<BackupDamage[]>;
   /** Reads any range of a backup at once, without restoring it (lazy loading). Zeros for holes; at most 8 MiB. */
   readRange(request: { tenant: string; backupId: string; offset: number; length: number }): Promise<Uint8Array>;
-  /** Removes the root object: the backup no longer exists. Idempotent. Its chunks become garbage where nothing else uses them. */
+  /** Moves the root object into the bin: the backup no longer exists, and can be brought back until a collection purges it. Idempotent. */
   deleteRoot(tenant: string, backupId: string): Promise<void>;
+  /** Removes the root object of a backup that was never answered as made. Idempotent. */
+  discardRoot(tenant: string, backupId: string): Promise<void>;
+  /** Backups in the bin. */
+  listDeleted(tenant: string): Promise<BinEntry[]>;
+  /** Brings a deleted backup back as it was; false when it is not in the bin. `missingChunk` when something of it is lost. */
+  undelete(tenant: string, backupId: string): Promise<boolean>;
+  /**
+   * One collection of one tenant, beside whatever else runs. Garbage is condemned by one and deleted by a later one, after the grace period. Errors:
+   * `collectRunning`, `indexOutdated`, `keyDestroyed`.
+   */
+  collect(request: CollectRequest, control: TaskControl): Promise<CollectReport>;
   /** What the root object of a backup says, unsealed and verified; undefined if there is none. */
   readRoot(tenant: string, backupId: string): Promise<RootDescription | undefined>;
   /** Ids of every backup that has a root object. */

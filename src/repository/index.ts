@@ -74,7 +74,11 @@ export class ChunkIndex {
 
   /** Opens or creates the file. Errors: `notARepository` when it is another repository's index or no index; `newerFormat`. */
   static open(path: string, repositoryId: string): ChunkIndex {
-    const database = new DatabaseSync(path, { timeout: 5000 });
+    return ChunkIndex.over(new DatabaseSync(path, { timeout: 5000 }), path, repositoryId);
+  }
+
+  /** As {@link ChunkIndex.open}, over an open database, which is closed with the index. `path`: what errors call it. */
+  static over(database: DatabaseSync, path: string, repositoryId: string): ChunkIndex {
     try {
       // Ids are random, so a pack's rows touch a page each: checkpoints 8 times rarer than the default more than halve the cost of a row.
       database.exec(

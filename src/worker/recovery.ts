@@ -108,7 +108,7 @@ async function sweepRoots(context: Context): Promise<void> {
     for (const backupId of await engine.listRoots(project.id)) {
       const backup = await catalog.backups.get(project.id, backupId);
       if (backup === undefined) log.warn({ projectId: project.id, backupId }, "the store holds a backup that the catalog does not know");
-      else if (backup.status === "error" && backup.rootKey === null) await engine.deleteRoot(project.id, backupId);
+      else if (backup.status === "error" && backup.rootKey === null) await engine.discardRoot(project.id, backupId);
     }
   }
 }

@@ -38,8 +38,13 @@ export function imageEngine(images: Map<string, Uint8Array>): Engine {
       return { backupId, tenant, baseId: null, sizeBytes: image.length } as Awaited<ReturnType<Engine["readRoot"]>>;
     },
     listRoots: unused,
+    discardRoot: unused,
+    listDeleted: unused,
+    undelete: unused,
+    collect: unused,
     check: unused,
     damage: unused,
+    storedBytes: unused,
     listTenants: unused,
     writeState: unused,
     readState: unused,

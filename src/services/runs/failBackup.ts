@@ -92,7 +92,7 @@ function reasonFor(backup: Backup, failure: Failure, failedDisk: Id | undefined)
 export async function removeRoots(context: Context, task: Task, backupIds: readonly Id[]): Promise<void> {
   for (const backupId of backupIds) {
     try {
-      await context.engine.deleteRoot(task.projectId, backupId);
+      await context.engine.discardRoot(task.projectId, backupId);
     } catch (error) {
       context.log.warn({ err: error, taskId: task.id, backupId }, "the root object of a failed backup could not be removed");
     }
