@@ -170,6 +170,7 @@ async function nodeIdOf(catalog: Catalog, random: Random): Promise<string> {
 }
 
 function serviceSettings(settings: Settings): Omit<Context["settings"], "nodeId" | "volumesPath"> {
-  const { region, zone, sourceRoots, chunkKib, compressionLevel, vaultMinGib, vaultMaxGib, implicitVaultGib } = settings;
-  return { region, zone, sourceRoots, chunkBytes: chunkKib * 1024, compressionLevel, vaultMinGib, vaultMaxGib, implicitVaultGib };
+  const { region, zone, sourceRoots, chunkKib, compressionLevel, vaultMinGib, vaultMaxGib, implicitVaultGib, checkDailyGib } = settings;
+  const bytes = { chunkBytes: chunkKib * 1024, checkDailyBytes: checkDailyGib * 1024 ** 3 };
+  return { region, zone, sourceRoots, ...bytes, compressionLevel, vaultMinGib, vaultMaxGib, implicitVaultGib };
 }

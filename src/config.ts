@@ -122,6 +122,14 @@ export const settingTable = {
     maximum: 10_485_760,
     doc: "Capacity of the vault that a project's Block Storage backups go to.",
   },
+  checkDailyGib: {
+    type: "integer",
+    unit: "GiB",
+    default: "0",
+    minimum: 0,
+    maximum: 1_048_576,
+    doc: "Stored data that the daily check reads and verifies, the longest unverified first; 0 = no daily check.",
+  },
   vbsServiceMetadataType: {
     type: "choice",
     unit: "",

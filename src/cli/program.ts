@@ -1,9 +1,11 @@
 import { Command, CommanderError } from "commander";
+import { backupDamage } from "./backup/damage.ts";
 import { backupCreate } from "./backup/create.ts";
 import { backupDelete } from "./backup/delete.ts";
 import { backupList } from "./backup/list.ts";
 import { backupRestore } from "./backup/restore.ts";
 import { backupShow } from "./backup/show.ts";
+import { check } from "./check.ts";
 import { demo } from "./demo.ts";
 import { keyDestroy } from "./key/destroy.ts";
 import { keyExport } from "./key/export.ts";
@@ -17,6 +19,7 @@ import { resourceShow } from "./resource/show.ts";
 import { restoreOffline } from "./restore-offline.ts";
 import { type Flags, serve } from "./serve.ts";
 import { type SettingHelp, settings } from "./settings.ts";
+import { stats } from "./stats.ts";
 import { CommandError } from "./support/errors.ts";
 import { taskCancel } from "./task/cancel.ts";
 import { taskList } from "./task/list.ts";
@@ -54,7 +57,10 @@ const groups: Record<string, { doc: string; commands: Register[] }> = {
   },
   resource: { doc: "what can be protected: add, list, show, remove", commands: [resourceAdd, resourceList, resourceShow, resourceRemove] },
   vault: { doc: "vaults: create, bind, list, show, delete", commands: [vaultCreate, vaultBind, vaultList, vaultShow, vaultDelete] },
-  backup: { doc: "backups: create, list, show, restore, delete", commands: [backupCreate, backupList, backupShow, backupRestore, backupDelete] },
+  backup: {
+    doc: "backups: create, list, show, restore, delete, damage",
+    commands: [backupCreate, backupList, backupShow, backupRestore, backupDelete, backupDamage],
+  },
   task: { doc: "work that was asked for: list, show, watch, cancel", commands: [taskList, taskShow, taskWatch, taskCancel] },
   key: { doc: "the master key, offline: export, import, rotate, destroy", commands: [keyExport, keyImport, keyRotate, keyDestroy] },
 };
@@ -72,6 +78,8 @@ export function createProgram(parts: ProgramParts): Command {
   }
   rebuild(program);
   restoreOffline(program);
+  check(program);
+  stats(program);
   token(program);
   settings(program, parts.settings);
   program.addHelpText("after", () => `\nEvery command:\n${commandLines(program).join("\n")}\n`);

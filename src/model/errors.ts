@@ -22,6 +22,8 @@ export const errorKinds = {
   backupRunning: { status: 400, cbr: "BackupService.6203", vbs: "VolumeBackup.0013" },
   backupInUse: { status: 400, cbr: "BackupService.6216" },
   backupNotRestorable: { status: 400, cbr: "BackupService.2005", vbs: "VolumeBackup.0089" },
+  /** Something of the backup is lost: it is restored only when asked for with its holes. */
+  backupDamaged: { status: 409, cbr: "BackupService.2005", vbs: "VolumeBackup.0089" },
   targetTooSmall: { status: 400, cbr: "BackupService.2001", vbs: "VolumeBackup.0209" },
   targetBeingBackedUp: { status: 400, cbr: "BackupService.2002", vbs: "VolumeBackup.0206" },
   resourceBeingRestored: { status: 400, cbr: "BackupService.2010" },

@@ -48,8 +48,8 @@ export class TrailerCache {
 }
 
 /**
- * Makes the index agree with a pack's trailer: each of its records has its place here, or one elsewhere that the other pack's trailer confirms, or is known to
- * be damaged. Tells what had to be corrected.
+ * Makes the index agree with a pack's trailer: each of its records has its place here, or one elsewhere that the other pack's trailer confirms, or
+ * is known to be damaged. Tells what had to be corrected.
  */
 export async function matchIndex(
   { index, trailers }: { index: ChunkIndex; trailers: TrailerCache },

@@ -20,7 +20,10 @@ export interface Walk {
   isComplete: boolean;
 }
 
-/** Opens every root and every page, pages that backups share once, and looks up every chunk. `reader` must be fresh: what it has kept is not read again. */
+/**
+ * Opens every root and every page, pages that backups share once, and looks up every chunk. `reader` must be fresh: what it has kept is not read
+ * again.
+ */
 export async function walkBackups(
   { index, reader }: { index: ChunkIndex; reader: RepositoryReader },
   tenant: string,

@@ -28,8 +28,8 @@ interface Listing {
 }
 
 /**
- * One check of one tenant: index against trailers, packs against the store, as many packs as asked for byte by byte, then every root and page down to the place
- * of each chunk. Index errors are corrected from the trailers; what is damaged loses its place, so that it is stored again.
+ * One check of one tenant: index against trailers, packs against the store, as many packs as asked for byte by byte, then every root and page down
+ * to the place of each chunk. Index errors are corrected from the trailers; what is damaged loses its place, so that it is stored again.
  */
 export class CheckRun {
   readonly #context: CheckContext;

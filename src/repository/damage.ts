@@ -39,9 +39,9 @@ const schema = `
 `;
 
 /**
- * What is known to be broken, beside the places of what is sound: an id is in the one or in the other. A damaged record has lost its place, so nothing
- * finds it any more and the next backup that has its content stores it again; that takes it off this list. Part of the chunk index's file, and derived
- * like all of it: a check finds again what a lost index knew.
+ * What is known to be broken, beside the places of what is sound: an id is in the one or in the other. A damaged record has lost its place, so
+ * nothing finds it any more and the next backup that has its content stores it again; that takes it off this list. Part of the chunk index's file,
+ * and derived like all of it: a check finds again what a lost index knew.
  */
 export class DamageTable {
   readonly #database: DatabaseSync;

@@ -16,8 +16,8 @@ export interface Engine {
   backup(request: BackupRequest, control: TaskControl): Promise<BackupOutcome>;
   restore(request: RestoreRequest, control: TaskControl): Promise<RestoreOutcome>;
   /**
-   * Looks whether everything that the tenant's backups lead to is there and sound, and keeps what it found: what is damaged is stored again by the next backup
-   * that has it. Runs beside backups and restores.
+   * Looks whether everything that the tenant's backups lead to is there and sound, and keeps what it found: what is damaged is stored again by the
+   * next backup that has it. Runs beside backups and restores.
    */
   check(request: CheckRequest, control: TaskControl): Promise<CheckOutcome>;
   /** Bytes of all the tenant's packs. */
@@ -45,7 +45,10 @@ export interface Engine {
   listRoots(tenant: string): Promise<string[]>;
   /** Every tenant that has any object in the store. */
   listTenants(): Promise<string[]>;
-  /** Seals what a tenant looks like beside its backups into the store, in place of what was written before. Tells the time given to it, in microseconds. */
+  /**
+   * Seals what a tenant looks like beside its backups into the store, in place of what was written before. Tells the time given to it, in
+   * microseconds.
+   */
   writeState(tenant: string, nowUs: number, document: unknown): Promise<number>;
   /** What was written last; undefined when there is nothing, or the tenant's key is gone. */
   readState(tenant: string): Promise<{ writtenAtUs: number; document: unknown } | undefined>;
@@ -129,7 +132,10 @@ export interface BackupDamage {
 
 export interface CheckRequest {
   tenant: string;
-  /** Whole packs to read and verify, the longest unverified first: all, a share of their bytes, or as many as fit into a number of bytes. Absent = none. */
+  /**
+   * Whole packs to read and verify, the longest unverified first: all, a share of their bytes, or as many as fit into a number of bytes. Absent =
+   * none.
+   */
   readData?: { percent: number } | { bytes: number };
   /** The time to be noted as that of the check, microseconds since the epoch. */
   nowUs: number;

@@ -37,4 +37,6 @@ export interface ServiceSettings {
   vaultMaxGib: number;
   /** Capacity of the vault that Block Storage backups go to, GiB. */
   implicitVaultGib: number;
+  /** Stored bytes that the daily checks read in all; absent or 0 = no daily check. */
+  checkDailyBytes?: number;
 }

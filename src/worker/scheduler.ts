@@ -1,11 +1,15 @@
 import { DomainError } from "#model/errors.ts";
+import { queueDueChecks } from "#services/check/queueDueChecks.ts";
 import { queueDeletion } from "#services/backups/deleteBackup.ts";
 import type { Context } from "#services/context.ts";
 import { recoverTask } from "#services/runs/recoverTask.ts";
 
 const expiredAtOnce = 100;
 
-/** What is due by the clock: tasks whose worker died, and backups whose time is over. `isActive` tells which tasks run in this process. */
+/**
+ * What is due by the clock: tasks whose worker died, backups whose time is over, and the day's checks. `isActive` tells which tasks run in this
+ * process.
+ */
 export async function tick(context: Context, isActive: (taskId: string) => boolean): Promise<void> {
   const { catalog, clock, log } = context;
   for (const task of await catalog.tasks.expiredLeases(clock.nowUs())) {
@@ -27,6 +31,8 @@ export async function tick(context: Context, isActive: (taskId: string) => boole
     }
   }
   if (queued > 0) log.info({ backups: queued }, "expired backups are being deleted");
+  const checks = await queueDueChecks(context);
+  if (checks > 0) log.info({ checks }, "the day's checks are queued");
   context.wake();
 }
 

@@ -117,6 +117,8 @@ const restoreBody = Type.Object({
     resource_id: maybe(idSchema),
     power_on: maybe(Type.Boolean()),
     mappings: maybe(Type.Array(Type.Object({ backup_id: idSchema, volume_id: idSchema }), { maxItems: 256 })),
+    /** Ours: restore what can be read of a damaged backup. */
+    allow_holes: maybe(Type.Boolean()),
     details: maybe(Type.Object({ destination_path: Type.String({ minLength: 1, maxLength: 255 }) })),
   }),
 });
@@ -211,7 +213,11 @@ export const backupRoutes = [
       if (isServer && !restore.mappings)
         throw new DomainError("invalidRequest", "restore.mappings: is required to restore a backup of a server", { field: "restore.mappings" });
       const mappings = (restore.mappings ?? []).map((mapping) => ({ backupId: mapping.backup_id, volumeId: mapping.volume_id }));
-      const result = await restoreBackup(context, caller, isServer ? { backupId, serverId: target, mappings } : { backupId, volumeId: target });
+      const result = await restoreBackup(context, caller, {
+        backupId,
+        allowHoles: restore.allow_holes ?? false,
+        ...(isServer ? { serverId: target, mappings } : { volumeId: target }),
+      });
       return { body: { job_id: result.taskId } };
     },
   }),

@@ -18,6 +18,22 @@ function given(result: Readonly<Record<string, unknown>>, names: Readonly<Record
   return Object.fromEntries(found.map(([name, key]) => [name, result[key]]));
 }
 
+const checkNames = {
+  backups: "backups",
+  pages: "pages",
+  packs: "packs",
+  packs_read: "packsRead",
+  bytes_read: "bytesRead",
+  records_verified: "recordsVerified",
+  finding_count: "findingCount",
+  findings: "findings",
+  pack_results: "packResults",
+  damaged_records: "damagedRecords",
+  healed_records: "healedRecords",
+  damaged_backups: "damagedBackups",
+  oldest_verified_at: "oldestVerifiedAt",
+};
+
 /** The section of `extra_info` that belongs to the kind of operation. */
 function section(task: Task): Record<string, unknown> {
   const named = { backup_id: task.backupId, backup_name: task.backupName };
@@ -39,7 +55,7 @@ function section(task: Task): Record<string, unknown> {
           ...named,
           target_resource_id: text(facts["targetResourceId"]) ?? task.resourceId,
           target_resource_name: text(facts["targetResourceName"]) ?? task.resourceName,
-          ...given(task.result, { written_bytes: "writtenBytes" }),
+          ...given(task.result, { written_bytes: "writtenBytes", lost: "lost" }),
         },
       };
     case "delete":
@@ -52,6 +68,8 @@ function section(task: Task): Record<string, unknown> {
           resources: task.resourceId === null ? [] : [{ id: task.resourceId, name: task.resourceName, type: task.resourceType }],
         },
       };
+    case "check":
+      return { check: given(task.result, checkNames) };
     case "vault_delete":
       return { vault_delete: { fail_count: count(facts["failCount"]), total_count: count(facts["totalCount"]) } };
   }
@@ -60,7 +78,7 @@ function section(task: Task): Record<string, unknown> {
 /**
  * A task as CBR v3's operation log shows it. `extra_info.backup.incremental` is left out: no value of it suits every client.
  * Ours are `phase`, `bytes_done`, `bytes_total` and `rate` (bytes, bytes per second) in `common`; the run's bytes and its `warnings` in `backup`;
- * `written_bytes` in `restore`.
+ * `written_bytes` and, of a damaged backup, the `lost` ranges in `restore`; what a check found in `check`.
  */
 export function renderTask(task: Task) {
   return {

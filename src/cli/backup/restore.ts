@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { clientCommand, several, withTools } from "../support/command.ts";
 import { CommandError } from "../support/errors.ts";
+import type { WireTask } from "../support/wire.ts";
 import { restoreOnto, restoreToNewVolume } from "../support/restore.ts";
 
 interface Options {
@@ -8,6 +9,7 @@ interface Options {
   newVolume?: string;
   server?: string;
   map?: string[];
+  allowHoles?: boolean;
 }
 
 export function backupRestore(parent: Command): void {
@@ -16,11 +18,13 @@ export function backupRestore(parent: Command): void {
     .option("--volume <id>", "overwrite this volume with a disk backup")
     .option("--server <id>", "overwrite this server's disks with a server backup")
     .option("--map <backup=volume>", "which disk backup goes onto which volume; may be given several times", several)
+    .option("--allow-holes", "restore what can be read of a damaged backup onto a volume or server; zeros elsewhere, and the ranges are told")
     .action((id: string, options: Options, command: Command) =>
       withTools(command, async ({ client, output, bars }) => {
         const targets = [options.volume, options.newVolume, options.server].filter((target) => target !== undefined);
         if (targets.length !== 1) throw new CommandError("give exactly one of --new-volume, --volume and --server", { exitCode: 2 });
         if (options.newVolume !== undefined) {
+          if (options.allowHoles === true) throw new CommandError("--allow-holes goes with --volume or --server", { exitCode: 2 });
           const volume = await restoreToNewVolume(client, id, options.newVolume, bars);
           output.answer({ volume }, () => `volume ${volume.id}`);
           return;
@@ -30,11 +34,19 @@ export function backupRestore(parent: Command): void {
           ...(options.volume === undefined ? {} : { volumeId: options.volume }),
           ...(options.server === undefined ? {} : { serverId: options.server }),
           ...(mappings === undefined ? {} : { mappings }),
+          ...(options.allowHoles === true ? { allowHoles: true } : {}),
         };
         const task = await restoreOnto(client, id, target, bars);
-        output.answer({ operation_log: task }, () => `restored ${id}`);
+        output.answer({ operation_log: task }, () => `restored ${id}${lostOf(task)}`);
       }),
     );
+}
+
+/** What a restore with holes had to leave out, one line per range. */
+function lostOf({ extra_info: { restore } }: WireTask): string {
+  return (restore?.lost ?? [])
+    .flatMap((each) => each.ranges.map((range) => `\nlost: backup ${each.backup_id}, bytes ${range.offset} to ${range.offset + range.length}`))
+    .join("");
 }
 
 function mappingOf(text: string): { backup_id: string; volume_id: string } {

@@ -27,6 +27,7 @@ export interface RestoreTarget {
   volumeId?: string;
   serverId?: string;
   mappings?: { backup_id: string; volume_id: string }[];
+  allowHoles?: boolean;
 }
 
 /** Restores onto what exists: a disk backup onto a volume, a server backup onto a server's disks. */
@@ -35,6 +36,7 @@ export async function restoreOnto(client: Client, backupId: string, target: Rest
     ...(target.volumeId === undefined ? {} : { volume_id: target.volumeId }),
     ...(target.serverId === undefined ? {} : { server_id: target.serverId }),
     ...(target.mappings === undefined ? {} : { mappings: target.mappings }),
+    ...(target.allowHoles === undefined ? {} : { allow_holes: target.allowHoles }),
   };
   const { job_id: taskId } = await client.cbr<{ job_id: string }>("POST", `backups/${encodeURIComponent(backupId)}/restore`, { restore });
   return taskSuccess(client, taskId, bars);

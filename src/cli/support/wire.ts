@@ -33,6 +33,29 @@ export interface WireBackup {
   extend_info: { incremental: boolean; snapshot_id: string | null; [more: string]: unknown };
 }
 
+/** A disk backup that has lost something. */
+export interface WireDamage {
+  backup_id: string;
+  size_bytes: number | null;
+  lost_bytes: number | null;
+  reason: string | null;
+  range_count: number;
+  ranges: { offset: number; length: number; reason: string }[];
+}
+
+/** What a check found; absent until it has ended. */
+export interface WireCheck {
+  backups?: number;
+  packs?: number;
+  packs_read?: number;
+  bytes_read?: number;
+  finding_count?: number;
+  findings?: { object: string; reason: string; repaired: boolean }[];
+  damaged_records?: number;
+  healed_records?: number;
+  damaged_backups?: WireDamage[];
+}
+
 export interface WireTask {
   id: string;
   operation_type: string;
@@ -47,7 +70,12 @@ export interface WireTask {
     common: { progress: number; phase?: string; bytes_done?: number; bytes_total?: number | null; rate?: number };
     resource: { id: string | null; name: string | null; type: string | null };
     backup?: { backup_id: string | null; backup_name: string | null };
-    restore?: { backup_id: string | null; target_resource_id: string | null };
+    restore?: {
+      backup_id: string | null;
+      target_resource_id: string | null;
+      lost?: { backup_id: string; ranges: { offset: number; length: number; reason: string }[] }[];
+    };
+    check?: WireCheck;
     delete?: { backup_id: string | null };
   };
 }

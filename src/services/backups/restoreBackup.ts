@@ -24,6 +24,8 @@ export interface RestoreBackupInput {
   /** Server backup: the target server and which child backup goes onto which of its disks. */
   serverId?: Id;
   mappings?: { backupId: Id; volumeId: Id }[];
+  /** Restore all that can be read of a damaged backup, zeros elsewhere; the task tells the ranges. Default: refuse. */
+  allowHoles?: boolean;
 }
 export interface RestoreBackupResult {
   taskId: Id;
@@ -51,8 +53,8 @@ export async function restoreBackup(context: Context, caller: Caller, input: Res
       throw new DomainError("badMapping", "server_id and mappings are for server backups only", { field: "mappings" });
     }
     return input.volumeId === undefined
-      ? restoreToNewVolume(context, tables, caller, backup, input.newVolumeName, now)
-      : restoreToVolume(context, tables, caller, backup, input.volumeId, files);
+      ? restoreToNewVolume(context, tables, caller, backup, input, now)
+      : restoreToVolume(context, tables, caller, backup, input.volumeId, files, input.allowHoles ?? false);
   });
   context.wake();
   return result;
@@ -78,7 +80,7 @@ async function restoreToNewVolume(
   tables: Tables,
   caller: Caller,
   backup: Backup,
-  newVolumeName: string | undefined,
+  { newVolumeName, allowHoles = false }: RestoreBackupInput,
   createdAt: TimestampUs,
 ): Promise<RestoreBackupResult> {
   const id = context.random.uuid();
@@ -104,7 +106,7 @@ async function restoreToNewVolume(
     updatedAt: null,
   };
   await tables.resources.insert(volume);
-  return queueOntoVolume(context, tables, caller, backup, volume, null);
+  return queueOntoVolume(context, tables, caller, backup, volume, null, allowHoles);
 }
 
 async function restoreToVolume(
@@ -114,6 +116,7 @@ async function restoreToVolume(
   backup: Backup,
   volumeId: Id,
   files: FileSizes | undefined,
+  allowHoles: boolean,
 ): Promise<RestoreBackupResult> {
   const volume = await findVolume(tables, caller, volumeId);
   const previousStatus = await takeForRestore(context, tables, volume, ["available"]);
@@ -127,7 +130,7 @@ async function restoreToVolume(
       field: "volume_id",
     });
   }
-  return queueOntoVolume(context, tables, caller, backup, volume, previousStatus);
+  return queueOntoVolume(context, tables, caller, backup, volume, previousStatus, allowHoles);
 }
 
 async function queueOntoVolume(
@@ -137,9 +140,15 @@ async function queueOntoVolume(
   backup: Backup,
   volume: Volume,
   previousStatus: VolumeStatus | null,
+  allowHoles: boolean,
 ): Promise<RestoreBackupResult> {
   const targets = [{ backupId: backup.id, volumeId: volume.id, previousStatus }];
-  const task = await insertRestore(context, tables, caller, backup, { targets, targetResourceId: volume.id, targetResourceName: volume.name });
+  const task = await insertRestore(context, tables, caller, backup, {
+    targets,
+    targetResourceId: volume.id,
+    targetResourceName: volume.name,
+    allowHoles,
+  });
   return { taskId: task.id, backupId: backup.id, volumeId: volume.id, volumeName: volume.name };
 }
 
@@ -172,6 +181,11 @@ async function restoreServer(
   for (const { child, volume } of plan) {
     targets.push({ backupId: child.id, volumeId: volume.id, previousStatus: await takeForRestore(context, tables, volume, ["in-use", "available"]) });
   }
-  const task = await insertRestore(context, tables, caller, backup, { targets, targetResourceId: server.id, targetResourceName: server.name });
+  const task = await insertRestore(context, tables, caller, backup, {
+    targets,
+    targetResourceId: server.id,
+    targetResourceName: server.name,
+    allowHoles: input.allowHoles ?? false,
+  });
   return { taskId: task.id, backupId: backup.id, volumeId: null, volumeName: null };
 }

@@ -60,6 +60,7 @@ export function describeFailure(error: unknown, signal?: AbortSignal): Failure {
   if (stop instanceof TaskStop) return failure(stop.kind === "cancelled" ? "taskCancelled" : "internal", stop.message);
   if (error instanceof DomainError) return failure(error.code, error.message);
   const code = error instanceof RepositoryError ? error.code : error instanceof SourceError ? fromSource[error.code] : undefined;
+  if (code === "damaged" && error instanceof Error) return failure("backupDamaged", `The backup is damaged: ${error.message}`);
   if (code !== undefined) return failure(...fromRepository[code]);
   if (error instanceof CatalogError && error.code === "noSpace") return failure(...fromRepository.noSpace);
   return failure("internal", "An unexpected error stopped it; the log of the service has the details.", true);

@@ -3,8 +3,10 @@ import { DomainError } from "#model/errors.ts";
 import type { Id } from "#model/ids.ts";
 import type { Volume } from "#model/resource.ts";
 import { RepositoryError } from "#repository/engine-types.ts";
+import type { DamagedRange } from "#repository/engine-types.ts";
 import type { Context } from "../context.ts";
 import { gibBytes } from "../support/checks.ts";
+import { describeDamage } from "../check/damage-view.ts";
 import { isLocal, localPath, pathOf } from "../support/paths.ts";
 import { restoreInput } from "../support/task-input.ts";
 import type { RestoreTaskInput } from "../support/task-input.ts";
@@ -16,6 +18,11 @@ import type { TaskRun } from "./run.ts";
 
 type Target = RestoreTaskInput["targets"][number] & { volume: Volume; dataBytes: number; sizeBytes: number; path: string };
 
+/** What could not be read of each disk backup. */
+type Lost = { backupId: Id; ranges: DamagedRange[] }[];
+/** Ranges that a task keeps of each. */
+const maxRanges = 1000;
+
 /**
  * Restores one disk, or the disks of a server. Volumes of ours are restored beside and take the place of the old content when all are complete;
  * files of the operator's are written in place.
@@ -25,6 +32,8 @@ export async function runRestore(run: TaskRun): Promise<void> {
   const touched = new Set<Id>();
   try {
     const targets = await prepare(run);
+    const { allowHoles = false } = restoreInput(task);
+    const lost: Lost = [];
     let writtenBytes = 0;
     let before = 0;
     const all = targets.reduce((sum, target) => sum + target.dataBytes, 0);
@@ -33,7 +42,7 @@ export async function runRestore(run: TaskRun): Promise<void> {
       if (isLocal(target.volume.locator)) await rm(target.path, { force: true });
       else touched.add(target.volumeId);
       const outcome = await context.engine.restore(
-        { tenant: task.projectId, backupId: target.backupId, target: { kind: "file", path: target.path }, sizeBytes: target.sizeBytes },
+        { tenant: task.projectId, backupId: target.backupId, target: { kind: "file", path: target.path }, sizeBytes: target.sizeBytes, allowHoles },
         {
           signal: control.signal,
           onProgress: (at) =>
@@ -41,13 +50,14 @@ export async function runRestore(run: TaskRun): Promise<void> {
         },
       );
       writtenBytes += outcome.writtenBytes;
+      if (outcome.lost.length > 0) lost.push({ backupId: target.backupId, ranges: outcome.lost });
       before += target.dataBytes;
     }
     control.signal.throwIfAborted();
     for (const target of targets) {
       if (isLocal(target.volume.locator)) await replaceFile(target.path, localPath(context.settings, target.volumeId));
     }
-    await commit(run, writtenBytes, all);
+    await commit(run, { writtenBytes, lost }, all);
   } catch (error) {
     const reason: unknown = control.signal.reason;
     if (error instanceof StaleTaskError || (reason instanceof TaskStop && reason.kind === "leaseLost")) throw error;
@@ -65,6 +75,8 @@ async function prepare({ context, task }: TaskRun): Promise<Target[]> {
     if (volume === undefined) throw new DomainError("volumeNotFound", `Volume ${target.volumeId} is no longer there.`);
     const root = await context.engine.readRoot(task.projectId, target.backupId);
     if (root === undefined) throw new RepositoryError("missingRoot", `backup ${target.backupId} has no root object`);
+    const [damage] = restoreInput(task).allowHoles === true ? [] : await context.engine.damage(task.projectId, target.backupId);
+    if (damage !== undefined) throw new DomainError("backupDamaged", describeDamage(damage));
     const { path, sizeBytes } = await placeOf(context, volume);
     if (sizeBytes < root.sizeBytes)
       throw new DomainError("targetTooSmall", `Volume ${volume.id} has ${sizeBytes} bytes, the backup ${root.sizeBytes}.`);
@@ -80,18 +92,26 @@ async function prepare({ context, task }: TaskRun): Promise<Target[]> {
   return targets;
 }
 
+function resultOf({ writtenBytes, lost }: { writtenBytes: number; lost: Lost }): Record<string, unknown> {
+  if (lost.length === 0) return { writtenBytes };
+  return {
+    writtenBytes,
+    lost: lost.map(({ backupId, ranges }) => ({ backup_id: backupId, range_count: ranges.length, ranges: ranges.slice(0, maxRanges) })),
+  };
+}
+
 async function placeOf(context: Context, volume: Volume): Promise<{ path: string; sizeBytes: number }> {
   if (isLocal(volume.locator)) return { path: restorePart(context, volume.id), sizeBytes: volume.sizeGib * gibBytes };
   const path = await pathOf(context.settings, volume.locator);
   return { path, sizeBytes: (await stat(path)).size };
 }
 
-async function commit({ context, task, control }: TaskRun, writtenBytes: number, allBytes: number): Promise<void> {
+async function commit({ context, task, control }: TaskRun, written: { writtenBytes: number; lost: Lost }, allBytes: number): Promise<void> {
   // The engine tells how far it is, not that it is done: its last word may be of some ranges ago.
   const progress = { ...control.latest(), bytesDone: allBytes, bytesTotal: allBytes };
   await context.catalog.transaction(async (tables) => {
     const now = context.clock.nowUs();
-    await finishTask(tables, task, { status: "success", now, result: { writtenBytes }, progress });
+    await finishTask(tables, task, { status: "success", now, result: resultOf(written), progress });
     await releaseBackups(tables, task, now);
     for (const { volumeId, previousStatus } of restoreInput(task).targets) {
       await tables.resources.transition(volumeId, ["restoring-backup"], previousStatus ?? "available", now);

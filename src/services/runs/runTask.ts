@@ -1,5 +1,6 @@
 import type { TaskType } from "#model/task.ts";
 import { runBackup } from "./runBackup.ts";
+import { runCheck } from "./runCheck.ts";
 import { runDelete } from "./runDelete.ts";
 import { runRemoveResource } from "./runRemoveResource.ts";
 import { runRestore } from "./runRestore.ts";
@@ -12,6 +13,7 @@ const runs: Record<TaskType, (run: TaskRun) => Promise<void>> = {
   delete: runDelete,
   remove_resource: runRemoveResource,
   vault_delete: runVaultDelete,
+  check: runCheck,
 };
 
 /** Does what a claimed task asks for and ends it. Only what could not even be recorded is thrown. */

@@ -29,6 +29,14 @@ export interface RestoreTaskInput {
   }[];
   targetResourceId: Id;
   targetResourceName: string;
+  /** Restore what can be read of a damaged backup. */
+  allowHoles?: boolean;
+}
+
+/** What a `check` task must do. */
+export interface CheckTaskInput {
+  /** Share of the stored bytes to read, or a number of them; null = structure only. */
+  readData: { percent: number } | { bytes: number } | null;
 }
 
 /** What a `delete` task must do. */
@@ -44,8 +52,9 @@ function inputOf(task: Task, type: Task["type"]): unknown {
 
 export const backupInput = (task: Task): BackupTaskInput => inputOf(task, "backup") as BackupTaskInput;
 export const restoreInput = (task: Task): RestoreTaskInput => inputOf(task, "restore") as RestoreTaskInput;
+export const checkInput = (task: Task): CheckTaskInput => inputOf(task, "check") as CheckTaskInput;
 export const deleteInput = (task: Task): DeleteTaskInput => inputOf(task, "delete") as DeleteTaskInput;
 
-export const asInput = (input: BackupTaskInput | RestoreTaskInput | DeleteTaskInput): Record<string, unknown> => ({
+export const asInput = (input: BackupTaskInput | RestoreTaskInput | DeleteTaskInput | CheckTaskInput): Record<string, unknown> => ({
   ...input,
 });

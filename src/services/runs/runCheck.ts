@@ -1,0 +1,56 @@
+import { naiveUtc } from "#model/timestamps.ts";
+import type { CheckOutcome } from "#repository/engine-types.ts";
+import { renderDamage } from "../check/damage-view.ts";
+import { checkInput } from "../support/task-input.ts";
+import { missingRoots } from "../support/missing-roots.ts";
+import { describeFailure } from "./failure.ts";
+import { finishTask, StaleTaskError, TaskStop } from "./run.ts";
+import type { TaskRun } from "./run.ts";
+
+/** Findings and packs that a task keeps; all are counted. */
+const listed = 200;
+
+/**
+ * Checks what the store holds of the task's project. A check that was made has succeeded, whatever it found: that is its result.
+ * May be repeated from the start after a crash.
+ */
+export async function runCheck({ context, task, control }: TaskRun): Promise<void> {
+  const { readData } = checkInput(task);
+  try {
+    const outcome = await context.engine.check(
+      { tenant: task.projectId, nowUs: context.clock.nowUs(), ...(readData === null ? {} : { readData }) },
+      { signal: control.signal, onProgress: (progress) => control.progress(progress) },
+    );
+    const missing = await missingRoots(context, task.projectId);
+    const damaged = [...outcome.damagedBackups, ...missing];
+    if (outcome.findingCount + damaged.length > 0)
+      context.log.warn(
+        { taskId: task.id, findings: outcome.findingCount, damagedBackups: damaged.map((each) => each.backupId) },
+        "a check found damage",
+      );
+    await context.catalog.transaction((tables) =>
+      finishTask(tables, task, { status: "success", now: context.clock.nowUs(), result: resultOf({ ...outcome, damagedBackups: damaged }) }),
+    );
+  } catch (error) {
+    const reason: unknown = control.signal.reason;
+    if (error instanceof StaleTaskError || (reason instanceof TaskStop && reason.kind === "leaseLost")) throw error;
+    const { errorCode, message } = describeFailure(error, control.signal);
+    context.log.warn({ err: error, taskId: task.id, reason: message }, "a check could not be made");
+    await context.catalog.transaction((tables) =>
+      finishTask(tables, task, { status: "failed", now: context.clock.nowUs(), errorCode, errorMessage: message }),
+    );
+  }
+}
+
+function resultOf(outcome: CheckOutcome): Record<string, unknown> {
+  const { findings, packResults, damagedBackups, oldestVerifiedAtUs, ...figures } = outcome;
+  return {
+    ...figures,
+    findings: findings.slice(0, listed),
+    packResults: packResults
+      .slice(0, listed)
+      .map((pack) => ({ pack: pack.packId, size_bytes: pack.sizeBytes, damaged_records: pack.damagedRecords })),
+    damagedBackups: damagedBackups.slice(0, listed).map(renderDamage),
+    oldestVerifiedAt: oldestVerifiedAtUs === null ? null : naiveUtc(oldestVerifiedAtUs),
+  };
+}
