@@ -18,27 +18,31 @@ const outdated = (index: number): RepositoryError =>
 
 /** Throws `indexOutdated` unless the store's generation is the index's own. */
 export async function checkGeneration(store: ObjectStore, index: ChunkIndex): Promise<void> {
-  const { number, pending } = index.ledger.generation();
-  const next = await getIfThere(store, generationObjectKey(number + 1));
-  if (next !== undefined) {
-    // Ours, if we were interrupted between telling the store and telling the index.
-    if (pending === undefined || Buffer.from(next).toString("latin1") !== pending) throw outdated(number);
-    index.ledger.setGeneration(number + 1);
-  } else if (number > 0 && (await store.stat(generationObjectKey(number))) === undefined) throw outdated(number);
+  for (;;) {
+    const { number, pending } = index.ledger.generation();
+    const next = await getIfThere(store, generationObjectKey(number + 1));
+    const isOurs = next !== undefined && pending !== undefined && Buffer.from(next).toString("latin1") === pending;
+    const isCurrent = next === undefined && (number === 0 || (await store.stat(generationObjectKey(number))) !== undefined);
+    // Interrupted between telling the store and telling the index.
+    if (isOurs) index.ledger.setGeneration(number + 1, pending);
+    if (isOurs || isCurrent) return;
+    // While we looked, another collection may have gone on.
+    if (index.ledger.generation().number === number) throw outdated(number);
+  }
 }
 
-/** The next generation, to be told before anything is deleted. */
-export async function raiseGeneration(store: ObjectStore, index: ChunkIndex, random: Random): Promise<void> {
+/** The next generation, to be told before anything is deleted. `collector`: the token of the collection. Errors: `indexOutdated`, `collectRunning`. */
+export async function raiseGeneration(store: ObjectStore, index: ChunkIndex, random: Random, collector: Uint8Array): Promise<void> {
   await checkGeneration(store, index);
   const { number } = index.ledger.generation();
   const pending = hexOf(random.bytes(16));
-  index.ledger.setGenerationPending(pending);
+  index.ledger.setGenerationPending(collector, pending);
   const key = generationObjectKey(number + 1);
   if ((await store.putIfAbsent(key, [Buffer.from(pending, "latin1")])) === "exists") {
     const there = await getIfThere(store, key);
     if (there === undefined || Buffer.from(there).toString("latin1") !== pending) throw outdated(number);
   }
-  index.ledger.setGeneration(number + 1);
+  index.ledger.setGeneration(number + 1, pending);
   await store.delete(generationObjectKey(number));
 }
 

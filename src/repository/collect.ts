@@ -169,7 +169,7 @@ class Collection {
     const doomed = packs("delete");
     if (doomed.size === 0) return;
     this.#keep();
-    await raiseGeneration(store, index, this.#parts.random);
+    await raiseGeneration(store, index, this.#parts.random, this.#token);
     this.#keep();
     ledger.beginDelete(this.#token, [...doomed.keys()], mark.start, clock.nowUs() - graceUs);
     await this.#finishDeletions();

@@ -287,14 +287,19 @@ export class SessionLedger {
     return { number: Number(value("generation") ?? 0), pending: value("generationPending") };
   }
 
-  setGenerationPending(pending: string): void {
-    this.#run("INSERT OR REPLACE INTO meta VALUES ('generationPending', ?)", pending);
+  /** `collectRunning` */
+  setGenerationPending(token: Uint8Array, pending: string): void {
+    this.#transaction(() => {
+      this.requireCollector(token);
+      this.#run("INSERT OR REPLACE INTO meta VALUES ('generationPending', ?)", pending);
+    });
   }
 
-  setGeneration(generation: number): void {
+  /** The generation that was pending has come true. Never goes back: whoever comes late changes nothing. */
+  setGeneration(generation: number, pending: string): void {
     this.#transaction(() => {
-      this.#run("INSERT OR REPLACE INTO meta VALUES ('generation', ?)", String(generation));
-      this.#run("DELETE FROM meta WHERE name = 'generationPending'");
+      this.#run("UPDATE meta SET value = ?1 WHERE name = 'generation' AND CAST(value AS INTEGER) < CAST(?1 AS INTEGER)", String(generation));
+      this.#run("DELETE FROM meta WHERE name = 'generationPending' AND value = ?", pending);
     });
   }
 

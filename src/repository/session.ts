@@ -47,10 +47,10 @@ export class BackupSession {
     return new BackupSession(parts, row, nowUs);
   }
 
-  /** Keeps the lease; cheap, to be called often. `sessionLost` */
-  keep(): void {
+  /** Keeps the lease; cheap, to be called often, for it looks only now and then unless `always`. `sessionLost` */
+  keep(always = false): void {
     const nowUs = this.#parts.clock.nowUs();
-    if (nowUs >= this.#renewedUs && nowUs - this.#renewedUs < leaseUs / 8) return;
+    if (!always && nowUs >= this.#renewedUs && nowUs - this.#renewedUs < leaseUs / 8) return;
     this.#parts.index.ledger.renewSession(this.#row, nowUs + leaseUs);
     this.#renewedUs = nowUs;
   }

@@ -60,7 +60,7 @@ class Simulation {
     this.#hours = hours;
     this.#choice = new Choice(seed ^ 0x5bd1e995);
     this.#pace = seed % 3 === 0 ? 1 : 0.25;
-    this.world = new World({ seed, weather: weatherOf(seed), graceUs: this.#pace === 1 ? 6 * hourUs : hourUs / 6, mutate });
+    this.world = new World({ seed, weather: weatherOf(seed), graceUs: this.#pace === 1 ? 6 * hourUs : 5 * minuteUs, mutate });
     this.#mayStandStill = this.world.weather.slow > 0;
     for (let disk = 0; disk < 2; disk++) this.#disks.push(this.#changed(new Map(), 6));
   }
@@ -145,7 +145,7 @@ class Simulation {
       const disk = this.#changed(this.#disks[volume]!, 1 + this.#choice.below(3));
       this.#disks[volume] = disk;
       const bases = [...world.committed.keys()].filter((id) => id.startsWith(`v${volume}-`));
-      const baseId = this.#choice.chance(0.7) ? bases.at(-1 - this.#choice.below(2)) : undefined;
+      const baseId = this.#choice.chance(0.7) ? bases.at(-1 - this.#choice.below(Math.min(2, bases.length))) : undefined;
       const backupId = `v${volume}-${++this.#backups}`;
       this.#unfinished.add(backupId);
       world.say(`${host.process.name}: backup ${backupId} begins`);
@@ -173,15 +173,13 @@ class Simulation {
     const stoodStill = this.world.time.realNowUs - startedUs > 15 * minuteUs && this.#mayStandStill;
     if (code === "sessionLost" && (stoodStill || this.#clockWasSet || this.world.isRolledBack)) return;
     if (code === "missingRoot" && baseId !== undefined) return;
-    // A run whose lease has passed may meet anything that is missing before it learns that.
-    if ((stoodStill || this.#clockWasSet) && code !== undefined) return;
     throw error instanceof Violation ? error : new Violation(`a backup failed without a reason: ${(error as Error).stack ?? String(error)}`);
   }
 
   async #keepDeleting(host: Host): Promise<void> {
     const { world } = this;
     for (;;) {
-      await world.time.sleep(this.#choice.next() * 6 * hourUs * this.#pace, host.process);
+      await world.time.sleep(this.#choice.next() * 9 * hourUs * this.#pace, host.process);
       if (this.#isOver) return;
       if (this.#choice.chance(0.25)) {
         const backupId = this.#choice.pick([...world.deleted.keys()]);
@@ -213,7 +211,7 @@ class Simulation {
   async #keepCollecting(host: Host): Promise<void> {
     const { world } = this;
     for (;;) {
-      await world.time.sleep(this.#choice.next() * 4 * hourUs * this.#pace, host.process);
+      await world.time.sleep(this.#choice.next() * 1.6 * hourUs * this.#pace, host.process);
       if (this.#isOver) return;
       try {
         const { done } = await world.collect(host, { dryRun: this.#choice.chance(0.1) });
@@ -228,6 +226,10 @@ class Simulation {
         const code = error instanceof RepositoryError ? error.code : undefined;
         if (!isFault(error) && code !== "collectRunning" && code !== "indexOutdated") throw error;
         world.say(`${host.process.name}: collection failed: ${(error as Error).message}`);
+        if (code === "indexOutdated") {
+          this.#note("outdated");
+          if (!world.isRolledBack) throw new Violation("an index that is the newest is called an older copy");
+        }
         this.#note("failed collections");
       }
     }

@@ -108,7 +108,8 @@ export class World {
       index: this.index,
       clock: this.time,
       random: this.random,
-      reader: host.reader,
+      // Nothing of the base is remembered from before.
+      reader: new RepositoryReader(host.store, this.index),
       claims: host.claims,
       read: () => this.time.sleep(this.choice.next() * readUs, host.process),
     };

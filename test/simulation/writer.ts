@@ -26,6 +26,10 @@ export async function backUp(parts: WriterParts, backupId: string, disk: Disk, b
   const owner = {};
   try {
     await new Writer(parts, session, owner, backupId, baseId).run(disk);
+  } catch (error) {
+    // What a run meets whose session is gone, it meets because of that.
+    if (error instanceof RepositoryError) session.keep(true);
+    throw error;
   } finally {
     session.close();
     parts.claims.release(owner);
@@ -59,7 +63,10 @@ class Writer {
     const pagePacks: { pageId: Uint8Array; packs: Set<string> }[] = [];
     const pages: Uint8Array[] = [];
     for (let page = 0; page < pageCount; page++) {
-      this.#session.keep();
+      for (let hole = 0; hole < 4; hole++) {
+        await this.#parts.read();
+        this.#session.keep();
+      }
       const parent = base && (await reader.pageOf(tenant, keys, base.pageIds, page));
       const flat = new Uint8Array(flatPageBytes);
       for (const [chunk, content] of disk) {
