@@ -26,7 +26,7 @@ describe("query parameters", () => {
     for (const limit of ["0", "-1", "1001", "x", "1.5", "1e3", " 1", "99999999999999999999"])
       assert.throws(() => integer({ limit }, "limit", bounds), refused("limit"), limit);
     assert.throws(() => page({ offset: "-1" }, { max: 10 }), refused("offset"));
-    assert.throws(() => page({ limit: "-5" }, { max: 10 }), refused("limit"));
+    assert.throws(() => page({ limit: "-5" }, { max: 10 }), { message: "limit: must be 1 or more" });
   });
 
   test("a page is never longer than the most that is allowed, and a marker that is no id matches nothing", () => {

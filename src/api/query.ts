@@ -29,7 +29,8 @@ export function integer(query: Query, name: string, bounds: { min: number; max: 
   if (text === undefined) return bounds.default;
   if (!/^-?\d{1,15}$/.test(text)) fail(name, "must be a whole number");
   const value = Number(text);
-  if (value < bounds.min || value > bounds.max) fail(name, `must be from ${bounds.min} to ${bounds.max}`);
+  if (value < bounds.min || value > bounds.max)
+    fail(name, bounds.max === Number.MAX_SAFE_INTEGER ? `must be ${bounds.min} or more` : `must be from ${bounds.min} to ${bounds.max}`);
   return value;
 }
 
