@@ -6,6 +6,7 @@ import { renameDurably } from "#platform/durable.ts";
 import { systemRandom } from "#platform/random.ts";
 import { startEngine } from "#repository/engine.ts";
 import { loadMasterKey, storeMasterKey } from "#repository/master-key.ts";
+import { OfflineRepository } from "#repository/offline.ts";
 import { rebuildCatalog } from "#services/rebuild/rebuildCatalog.ts";
 import type { RebuildReport } from "#services/rebuild/rebuildCatalog.ts";
 import { createBars } from "./support/bars.ts";
@@ -43,7 +44,7 @@ export function rebuild(parent: Command): void {
           throw new CommandError(`the store ${store} belongs to the data folder ${other.path}, which has its catalog`);
         const around = isOwn ? undefined : lockAround(store);
         try {
-          const masterKey = chooseKey(data, options.key);
+          const masterKey = await chooseKey(data, store, options.key);
           linkStore(data, store);
           const report = await run(data, masterKey, options.json === true);
           createOutput(options.json === true).answer(report, () => describe(report, data));
@@ -56,11 +57,12 @@ export function rebuild(parent: Command): void {
     });
 }
 
-/** The master key of the new data folder: its own, or the given one, which it gets a copy of. */
-function chooseKey(data: DataFolder, given: string | undefined): Uint8Array {
+/** The master key of the new data folder: its own, or the given one, which it gets a copy of when it is the store's. */
+async function chooseKey(data: DataFolder, store: string, given: string | undefined): Promise<Uint8Array> {
   if (!existsSync(data.masterKey)) {
     if (given === undefined) throw new CommandError(`${data.masterKey} is missing: name the master key file with --key`, { exitCode: 2 });
     const masterKey = loadMasterKey(resolve(given));
+    await OfflineRepository.open(store, masterKey);
     storeMasterKey(data.masterKey, masterKey, systemRandom);
     return masterKey;
   }

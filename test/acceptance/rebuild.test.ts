@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
@@ -285,3 +285,35 @@ test("databases deleted at random points of a run: the same listing after a rebu
 
 /** Which backup keeps a storage snapshot changes with every later one. */
 const noSnapshot = (backup: any): unknown => ({ ...backup, extend_info: { ...backup.extend_info, snapshot_id: null } });
+
+test("a rebuild that could do harm is refused in one sentence, and changes nothing", { timeout: 120_000 }, async (t) => {
+  const folder = newFolder(t);
+  const dataPath = join(folder, "data");
+  const { service, client } = await start(t, dataPath);
+  const vaultId = await client.newVault("vault");
+  assert.ok(vaultId);
+  const refused = async (says: RegExp, ...args: string[]): Promise<void> => {
+    const { code, stderr } = await runCommand(["rebuild", ...args]);
+    assert.notEqual(code, 0, args.join(" "));
+    assert.match(stderr, says);
+    assert.equal(stderr.trim().split("\n").length, 1, stderr);
+  };
+  const store = join(dataPath, "store");
+  const other = join(folder, "other");
+  renameSync(join(dataPath, "catalog.sqlite"), join(folder, "catalog.sqlite"));
+  await refused(/in use by another OpenCBR process/, "--from", store, "--data", dataPath);
+  renameSync(join(folder, "catalog.sqlite"), join(dataPath, "catalog.sqlite"));
+  await service.stop();
+  await refused(/belongs to the data folder .*, which has its catalog/, "--from", store, "--data", other, "--key", join(dataPath, "master.key"));
+  await refused(/is a data folder; the store is/, "--from", dataPath, "--data", other);
+  await refused(/is not a store/, "--from", folder, "--data", other);
+  lose(dataPath, bothDatabases);
+  const wrong = join(folder, "wrong.key");
+  writeFileSync(wrong, `opencbr-master-key-v1\n${"ab".repeat(32)}\n`, { mode: 0o600 });
+  await refused(/is another key than/, "--from", store, "--data", dataPath, "--key", wrong);
+  await refused(/not that of repository/, "--from", store, "--data", join(folder, "third"), "--key", wrong);
+  for (const name of ["catalog.sqlite", "master.key", "store"]) assert.equal(existsSync(join(folder, "third", name)), false, name);
+  mkdirSync(join(other, "store", "objects"), { recursive: true });
+  await refused(/is another store than/, "--from", store, "--data", other, "--key", join(dataPath, "master.key"));
+  assert.equal((await rebuild(dataPath)).projects, 1);
+});

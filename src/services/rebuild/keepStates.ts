@@ -33,6 +33,8 @@ export function createStateKeeper({ catalog, engine, clock, log }: Pick<Context,
       if (changes === seen) return;
       let isComplete = true;
       for (const { id } of await catalog.identity.listProjects({})) {
+        // The database answers at once: without this nothing else would have its turn before the last project.
+        await new Promise((resolve) => setImmediate(resolve));
         try {
           await keepProject(id);
         } catch (error) {
