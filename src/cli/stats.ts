@@ -17,7 +17,8 @@ interface WireStatistics {
   resources: (WireFigures & { resource_id: string; name: string })[];
 }
 
-const percent = (share: number | null): string | null => (share === null ? null : `${(100 * share).toFixed(1)} %`);
+/** One decimal; what rounds to nothing has no sign. */
+const percent = (share: number | null): string | null => (share === null ? null : `${(Math.round(1000 * share) / 10 || 0).toFixed(1)} %`);
 
 export function stats(parent: Command): void {
   clientCommand(parent, "stats", "show what the backups hold and take: in all, by vault and by disk").action((_options: object, command: Command) =>
