@@ -6,6 +6,7 @@ import type { Caller } from "#model/caller.ts";
 import type { DomainError } from "#model/errors.ts";
 import { createVolumeBackup } from "../backups/createVolumeBackup.ts";
 import { restoreBackup } from "../backups/restoreBackup.ts";
+import { cancelTask } from "../tasks/cancelTask.ts";
 import { showTask } from "../tasks/showTask.ts";
 import { showStatistics } from "../stats/showStatistics.ts";
 import { makeVolume, makeWorld, manualClock } from "../../../test/support/world.ts";
@@ -147,4 +148,14 @@ test("statistics add up the backups of a project, by vault and by disk", async (
   assert.equal(vaults[0]!.storedBytes, project.storedBytes);
   const empty = await showStatistics(world.context, await world.newCaller());
   assert.deepEqual([empty.project.backupCount, empty.project.savings, empty.project.changeRate], [0, 0, null]);
+});
+
+test("a waiting check is cancelled at once, and another may be asked for", async () => {
+  const caller = await world.newCaller();
+  const { id } = await createCheck(world.context, caller, { readData: null });
+  const { status, errorMessage } = await cancelTask(world.context, caller, { taskId: id });
+  assert.deepEqual([status, errorMessage], ["failed", "cancelled"]);
+  await world.runAll();
+  assert.equal((await showTask(world.context, caller, { taskId: id })).status, "failed");
+  assert.deepEqual((await checked(caller)).damagedBackups, []);
 });

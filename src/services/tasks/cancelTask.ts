@@ -1,3 +1,4 @@
+import type { Tables } from "#catalog/tables.ts";
 import type { Caller } from "#model/caller.ts";
 import { DomainError } from "#model/errors.ts";
 import type { Id } from "#model/ids.ts";
@@ -11,7 +12,7 @@ import { findTask } from "../support/find.ts";
 import { deleteInput } from "../support/task-input.ts";
 
 /**
- * Stops a task: a waiting one at once; a running backup or restore as soon as it can. It ends `failed` with a message that says cancelled.
+ * Stops a task: a waiting one at once; a running one that is no deletion as soon as it can. It ends `failed` with a message that says cancelled.
  * @throws DomainError `taskNotFound`, `taskNotCancellable` when it is over, or a deletion that has begun
  */
 export async function cancelTask(context: Context, caller: Caller, input: { taskId: Id }): Promise<Task> {
@@ -27,7 +28,8 @@ export async function cancelTask(context: Context, caller: Caller, input: { task
   } else if (task.status !== "running") {
     throw new DomainError("taskNotCancellable", `Task ${task.id} is over: ${task.status}.`);
   }
-  if (task.type !== "backup" && task.type !== "restore") throw new DomainError("taskNotCancellable", `Task ${task.id} is a deletion that has begun.`);
+  if (task.type === "delete" || task.type === "remove_resource" || task.type === "vault_delete")
+    throw new DomainError("taskNotCancellable", `Task ${task.id} is a deletion that has begun.`);
   await context.catalog.tasks.requestCancel(task.id, context.clock.nowUs());
   context.wake();
   return findTask(context.catalog, caller, task.id);
@@ -35,6 +37,13 @@ export async function cancelTask(context: Context, caller: Caller, input: { task
 
 async function cancelWaiting(context: Context, task: Task): Promise<void> {
   const cancelled = describeFailure(new TaskStop("cancelled"));
+  const endCancelled = (tables: Tables): Promise<void> =>
+    finishTask(tables, task, {
+      status: "failed",
+      now: context.clock.nowUs(),
+      errorCode: cancelled.errorCode,
+      errorMessage: cancelled.message,
+    });
   switch (task.type) {
     case "backup":
       return failBackup(context, task, cancelled);
@@ -42,8 +51,8 @@ async function cancelWaiting(context: Context, task: Task): Promise<void> {
       return failRestore(context, task, cancelled, () => false);
     case "delete":
       return context.catalog.transaction(async (tables) => {
+        await endCancelled(tables);
         const now = context.clock.nowUs();
-        await finishTask(tables, task, { status: "failed", now, errorCode: cancelled.errorCode, errorMessage: cancelled.message });
         const { previousStatus } = deleteInput(task);
         const family = [task.backupId!, ...(await tables.backups.children(task.backupId!)).map((child) => child.id)];
         for (const id of family) {
@@ -52,6 +61,8 @@ async function cancelWaiting(context: Context, task: Task): Promise<void> {
           await tables.backups.transition(id, status, { updatedAt: now }, ["waiting_delete"]);
         }
       });
+    case "check":
+      return context.catalog.transaction(endCancelled);
     case "remove_resource":
     case "vault_delete":
       throw new DomainError("taskNotCancellable", `Task ${task.id} deletes many backups: it cannot be cancelled.`);
