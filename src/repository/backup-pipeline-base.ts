@@ -5,6 +5,7 @@ import type { BackupRequest, DamagedRange } from "./engine-types.ts";
 import type { ChunkIndex } from "./index.ts";
 import type { TenantKeys } from "./keys.ts";
 import { pageChunks } from "./page.ts";
+import type { Root } from "./root.ts";
 
 interface Parts {
   index: ChunkIndex;
@@ -16,13 +17,13 @@ export async function openBase(
   parts: Parts,
   { tenant, baseId, chunkBytes }: BackupRequest,
   keys: TenantKeys,
-): Promise<{ pageIds: Uint8Array; lost: DamagedRange[] }> {
-  if (baseId === undefined) return { pageIds: new Uint8Array(0), lost: [] };
+): Promise<{ pageIds: Uint8Array; lost: DamagedRange[]; root: Root | undefined }> {
+  if (baseId === undefined) return { pageIds: new Uint8Array(0), lost: [], root: undefined };
   const root = await parts.reader.root(tenant, keys, baseId);
   if (root === undefined) throw new RepositoryError("missingRoot", `baseId ${baseId}: this backup has no root object`);
   if (root.chunkBytes !== chunkBytes)
     throw new RepositoryError("baseNotComparable", `baseId ${baseId}: it has chunks of ${root.chunkBytes} bytes, this backup of ${chunkBytes}`);
-  return { pageIds: root.pageIds, lost: await new DamageReporter(parts, tenant, keys).rangesOf(root) };
+  return { pageIds: root.pageIds, lost: await new DamageReporter(parts, tenant, keys).rangesOf(root), root };
 }
 
 /**

@@ -39,6 +39,22 @@ export class PageState {
     return this.ids.subarray(this.#at(chunk), this.#at(chunk) + 32);
   }
 
+  /** Takes over the parent's chunks that are not `touched`. Returns the numbers of touched chunks that the parent has. */
+  inherit(touched: { has(chunk: number): boolean }): number[] {
+    const replaced: number[] = [];
+    if (this.#parent === undefined) return replaced;
+    for (let chunk = this.index * pageChunks; chunk < (this.index + 1) * pageChunks; chunk++) {
+      const id = this.#parent.subarray(this.#at(chunk), this.#at(chunk) + 32);
+      if (id.every((byte) => byte === 0)) continue;
+      if (touched.has(chunk)) replaced.push(chunk);
+      else {
+        this.set(chunk, id);
+        this.unlocated.push(chunk);
+      }
+    }
+    return replaced;
+  }
+
   /** What is stored of these chunks is lost: they are to be read again as if the parent did not have them. */
   force(chunks: readonly number[]): void {
     for (const chunk of chunks) {

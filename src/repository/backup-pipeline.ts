@@ -4,7 +4,10 @@ import type { Random } from "#platform/random.ts";
 import { openFileSource } from "#sources/file.ts";
 import type { Source } from "#sources/source.ts";
 import type { ObjectStore } from "#storage/store.ts";
+import { allocatedAmong, judgeChanges, pagesToVisit } from "./backup-pipeline-changes.ts";
+import type { ChangeBase, Changes } from "./backup-pipeline-changes.ts";
 import { ChunkMap } from "./backup-pipeline-chunks.ts";
+import { Manifest } from "./backup-pipeline-manifest.ts";
 import { PageState } from "./backup-pipeline-page.ts";
 import type { Claim, Claims } from "./backup-pipeline-claims.ts";
 import { openBase, tellPagePacks } from "./backup-pipeline-base.ts";
@@ -16,12 +19,14 @@ import { Gate } from "./engine-gate.ts";
 import type { Turns } from "./engine-gate.ts";
 import type { ChunkIndex } from "./index.ts";
 import type { TenantKeys } from "./keys.ts";
-import { PACK_TARGET_BYTES, scanned, SEGMENT_BYTES } from "./lane-messages.ts";
+import { scanned, SEGMENT_BYTES } from "./lane-messages.ts";
 import type { FromLane } from "./lane-messages.ts";
 import type { LanePool } from "./lane-pool.ts";
+import { LaneSeats } from "./lane-seats.ts";
+import { backupSeatBytes, packMemory } from "./memory-budget.ts";
+import type { MemoryBudget } from "./memory-budget.ts";
 import { hexOf, packObjectKey, rootObjectKey, tenantPrefix } from "./layout.ts";
-import { encodePage, isHolePage, pageIdOf } from "./page.ts";
-import { PackWriter } from "./pack.ts";
+import { encodePage, pageIdOf } from "./page.ts";
 import type { FinishedPack } from "./pack.ts";
 import { pageCountOf, sealRoot } from "./root.ts";
 import { BackupSession } from "./session.ts";
@@ -30,6 +35,7 @@ export interface BackupContext {
   store: ObjectStore;
   index: ChunkIndex;
   lanes: LanePool;
+  memory: MemoryBudget;
   claims: Claims;
   /** In whose turn packs are written. */
   writes: Turns;
@@ -39,11 +45,6 @@ export interface BackupContext {
 }
 
 const KEEP_SESSION_MS = 60_000;
-
-/** Segments that a lane holds for one backup: one in work, the others read ahead while answers are on their way. */
-const SEGMENTS_PER_LANE = 3;
-/** Packs of one lane on their way to the store; with more, the lane gets no new segments. */
-const PACKS_PER_LANE = 2;
 /** Pages whose ids are not all known. */
 const OPEN_PAGES = 64;
 const PARENT_PAGES_AHEAD = 4;
@@ -64,20 +65,15 @@ export class BackupRun {
   readonly #keys: TenantKeys;
   readonly #gate = new Gate();
   readonly #segments = new Map<number, SegmentState>();
-  readonly #lanes: { segments: number; packs: number }[];
+  readonly #seats: LaneSeats;
   readonly #rescans: { page: PageState; chunk: number }[] = [];
-  readonly #pagePacks = new Map<string, { pageId: Uint8Array; packIds: Uint8Array[] }>();
-  readonly #newPages = new Set<string>();
   #session!: BackupSession;
-  #pageWriter: PackWriter | undefined;
-  #pagePacksInFlight = 0;
+  #manifest: Manifest | undefined;
   #run = 0;
   #lastSegment = 0;
   #sizeBytes = 0;
-  #pageIds = new Uint8Array(0);
   #openPages = 0;
   #waitingForOthers = 0;
-  #flushed = 0;
   #failure: Error | undefined;
   #bytesDone = 0;
   readonly #count = { read: 0, data: 0, new: 0, stored: 0, unchanged: 0, deduplicated: 0, newChunks: 0, compressed: false };
@@ -87,7 +83,20 @@ export class BackupRun {
     this.#request = request;
     this.#keys = keys;
     this.#control = control;
-    this.#lanes = Array.from({ length: context.lanes.count }, () => ({ segments: 0, packs: 0 }));
+    const { lanes, memory } = context;
+    const { packTargetBytes } = memory.plan;
+    const share = memory.open(() => {
+      queueMicrotask(() => {
+        this.#seats.settle();
+        this.#gate.notify();
+      });
+    });
+    this.#seats = new LaneSeats(share, {
+      seatBytes: backupSeatBytes(packTargetBytes, request.chunkBytes),
+      extraBytes: packMemory(packTargetBytes, request.chunkBytes),
+      flush: (lane) => lanes.post(lane, { kind: "flush", run: this.#run }),
+      left: (lane) => lanes.post(lane, { kind: "trim" }),
+    });
   }
 
   /** @throws RepositoryError */
@@ -120,12 +129,13 @@ export class BackupRun {
       ended.abort();
       this.#session?.close();
       claims.release(this);
+      this.#seats.close();
     }
   }
 
   async #backup(source: Source): Promise<BackupOutcome> {
     const started = performance.now();
-    const { store, lanes, reader } = this.#context;
+    const { store, lanes, memory, reader } = this.#context;
     const { tenant, backupId, baseId, chunkBytes, compressionLevel, document } = this.#request;
     const rootKey = rootObjectKey(tenant, backupId);
     if ((await store.stat(rootKey)) !== undefined) throw new RepositoryError("invalidRequest", `backupId ${backupId}: there is a backup of this id`);
@@ -141,13 +151,24 @@ export class BackupRun {
       chunkBytes,
       sizeBytes: this.#sizeBytes,
       compressionLevel,
+      packTargetBytes: memory.plan.packTargetBytes,
     });
-    const map = new ChunkMap(this.#sizeBytes, chunkBytes, source.allocatedExtents(), base.lost);
-    this.#pageIds = new Uint8Array(pageCountOf(this.#sizeBytes, chunkBytes) * 32);
-    await this.#scanAll(map, (page) => reader.pageOf(tenant, this.#keys, base.pageIds, page));
+    const pageOf = (page: number): Promise<Uint8Array | undefined> => reader.pageOf(tenant, this.#keys, base.pageIds, page);
+    const manifest = this.#newManifest();
+    const judged = await judgeChanges({ ...this.#request, source, base, pageOf, keys: this.#keys, random: this.#context.random });
+    this.#count.read += judged.sampledBytes;
+    const { changes } = judged;
+    const allocated = changes === undefined ? source.allocatedExtents() : allocatedAmong(changes.touched, source, chunkBytes);
+    const map = new ChunkMap(this.#sizeBytes, chunkBytes, allocated, base.lost);
+    if (changes !== undefined) {
+      manifest.inherit(base.pageIds);
+      this.#count.data = this.#count.unchanged = changes.base.statistics.dataBytes;
+    }
+    await this.#scanAll(map, pageOf, changes);
     await this.#drain();
     await this.#storePages();
-    const pages = this.#recordPagePacks();
+    invariant(this.#openPages === 0 && this.#storing() === 0, "a manifest refers only to what is stored");
+    const pages = manifest.record();
     await tellPagePacks(this.#context, tenant, this.#keys, pages);
     const { read, data, stored, unchanged, deduplicated, newChunks, compressed } = this.#count;
     const statistics = {
@@ -166,13 +187,21 @@ export class BackupRun {
     this.#progress("sealing", map);
     const root = sealRoot(
       this.#keys,
-      { tenant, backupId, baseId: baseId ?? null, sizeBytes: this.#sizeBytes, chunkBytes, pageIds: this.#pageIds, statistics, document },
+      { tenant, backupId, baseId: baseId ?? null, sizeBytes: this.#sizeBytes, chunkBytes, pageIds: manifest.pageIds, statistics, document },
       this.#context.random,
     );
     const changedWhileRead = source.changeToken() !== tokenBefore;
     this.#throwIfFailed();
     await this.#session.commit(root);
-    return { rootKey, container: tenantPrefix(tenant), ...statistics, changedWhileRead };
+    return { rootKey, container: tenantPrefix(tenant), ...statistics, changedWhileRead, changeList: judged.changeList };
+  }
+
+  #newManifest(): Manifest {
+    const { index, random } = this.#context;
+    const { tenant, chunkBytes, compressionLevel } = this.#request;
+    const parts = { tenant, keys: this.#keys, compressionLevel, index, session: this.#session, random };
+    const storePack = (pack: FinishedPack): Promise<void> => this.#storePagePack(pack);
+    return (this.#manifest = new Manifest({ ...parts, storePack, onStored: () => this.#gate.notify() }, pageCountOf(this.#sizeBytes, chunkBytes)));
   }
 
   async #keepSession(ended: AbortSignal): Promise<void> {
@@ -182,10 +211,11 @@ export class BackupRun {
     }
   }
 
-  async #scanAll(map: ChunkMap, parentPage: (page: number) => Promise<Uint8Array | undefined>): Promise<void> {
+  /** With `changes`: pages without such a chunk stay the base's, and so do the other chunks of a page that has one. */
+  async #scanAll(map: ChunkMap, parentPage: ChangeBase["pageOf"], changes: Changes | undefined): Promise<void> {
     const { chunkBytes } = this.#request;
     const perSegment = Math.max(1, SEGMENT_BYTES / chunkBytes);
-    const indexes = [...map.pages()];
+    const indexes = changes === undefined ? map.pages() : pagesToVisit(changes, (pageId) => this.#session.reusePage(pageId));
     const parents = new Map<number, Promise<Uint8Array | undefined>>();
     for (const [at, pageIndex] of indexes.entries()) {
       for (const ahead of indexes.slice(at, at + PARENT_PAGES_AHEAD)) {
@@ -199,6 +229,7 @@ export class BackupRun {
       if (this.#openPages >= OPEN_PAGES) await this.#drain();
       const page = new PageState(pageIndex, parent);
       this.#openPages++;
+      if (changes !== undefined) this.#inherit(page, changes);
       for (const chunks of map.segments(pageIndex, perSegment)) {
         await this.#sendSegment(page, chunks);
         this.#progress("copying", map);
@@ -208,25 +239,28 @@ export class BackupRun {
     }
   }
 
+  #inherit(page: PageState, { touched, base }: Changes): void {
+    this.#manifest!.clear(page.index);
+    const { chunkBytes, sizeBytes } = base;
+    for (const chunk of page.inherit(touched)) {
+      const length = Math.min(chunkBytes, sizeBytes - chunk * chunkBytes);
+      this.#count.data -= length;
+      this.#count.unchanged -= length;
+    }
+  }
+
   async #sendSegment(page: PageState, chunks: Float64Array): Promise<void> {
     const lane = await this.#freeLane();
     const segment = ++this.#lastSegment;
     this.#segments.set(segment, { lane, page, chunks, claims: [] });
-    this.#lanes[lane]!.segments++;
+    this.#seats.began(lane);
     page.pending++;
     this.#context.lanes.post(lane, { kind: "scan", run: this.#run, segment, chunks, parentIds: page.parentIdsOf(chunks) });
   }
 
   async #freeLane(): Promise<number> {
     let free = -1;
-    await this.#until(() => {
-      free = -1;
-      for (const [lane, { segments, packs }] of this.#lanes.entries()) {
-        if (segments >= SEGMENTS_PER_LANE || packs >= PACKS_PER_LANE) continue;
-        if (free < 0 || segments < this.#lanes[free]!.segments) free = lane;
-      }
-      return free >= 0;
-    });
+    await this.#until(() => (free = this.#seats.free()) >= 0);
     return free;
   }
 
@@ -234,7 +268,7 @@ export class BackupRun {
     if (message.kind === "scanned") this.#onScanned(message);
     else if (message.kind === "stored") this.#onStored(message);
     else if (message.kind === "pack") this.#onPack(lane, message);
-    else if (message.kind === "flushed") this.#flushed++;
+    else if (message.kind === "flushed") this.#seats.flushed(lane);
     else if (message.kind === "failed") this.#fail(asEngineError(message.error));
     this.#gate.notify();
   }
@@ -336,7 +370,7 @@ export class BackupRun {
 
   #segmentDone(segment: number, { lane, page }: SegmentState): void {
     this.#segments.delete(segment);
-    this.#lanes[lane]!.segments--;
+    this.#seats.ended(lane);
     this.#pageStep(page);
   }
 
@@ -348,7 +382,7 @@ export class BackupRun {
   #onPack(lane: number, { packId, bytes, entries }: Extract<FromLane, { kind: "pack" }>): void {
     const { tenant } = this.#request;
     const key = packObjectKey(tenant, packId);
-    this.#lanes[lane]!.packs++;
+    this.#seats.packBegan(lane);
     const settle = async (): Promise<void> => {
       try {
         await this.#storePack({ packId, kind: "data", key, bytes, entries });
@@ -357,7 +391,7 @@ export class BackupRun {
       } catch (error) {
         this.#fail(asEngineError(error));
       }
-      this.#lanes[lane]!.packs--;
+      this.#seats.packEnded(lane);
       this.#gate.notify();
     };
     void settle();
@@ -373,7 +407,6 @@ export class BackupRun {
 
   /** Flushes every lane, waits for the packs, then for chunks that other backups promised; reads again what they did not keep. */
   async #drain(): Promise<void> {
-    const { lanes } = this.#context;
     for (;;) {
       while (this.#rescans.length > 0) {
         const { page, chunk } = this.#rescans.pop()!;
@@ -381,9 +414,8 @@ export class BackupRun {
         page.pending--;
       }
       await this.#until(() => this.#segments.size === 0);
-      this.#flushed = 0;
-      lanes.postAll({ kind: "flush", run: this.#run });
-      await this.#until(() => this.#flushed === lanes.count && this.#lanes.every(({ packs }) => packs === 0));
+      this.#seats.flushAll();
+      await this.#until(() => this.#seats.isFlushed);
       await this.#until(() => this.#waitingForOthers === 0 || this.#rescans.length > 0);
       if (this.#rescans.length === 0) return;
     }
@@ -397,27 +429,7 @@ export class BackupRun {
     if (this.#readLostAgain(page, pageId)) return;
     page.finished = true;
     this.#openPages--;
-    const { tenant, compressionLevel } = this.#request;
-    if (isHolePage(page.ids)) return;
-    this.#pageIds.set(pageId, page.index * 32);
-    const key = hexOf(pageId);
-    if (this.#pagePacks.has(key)) return;
-    const { random } = this.#context;
-    if (page.isUnchanged && this.#session.reusePage(pageId)) return;
-    this.#pagePacks.set(key, { pageId, packIds: [...page.packs.values()] });
-    if (this.#session.locate([pageId])[0] !== undefined || this.#newPages.has(key)) return;
-    this.#newPages.add(key);
-    this.#pageWriter ??= new PackWriter({
-      tenant,
-      packId: random.bytes(16),
-      keys: this.#keys,
-      kind: "page",
-      targetBytes: PACK_TARGET_BYTES,
-      compressionLevel,
-      buffer: Buffer.allocUnsafeSlow(1 << 20),
-    });
-    this.#pageWriter.add(pageId, encoded);
-    if (this.#pageWriter.isFull) void this.#handOverPages();
+    this.#manifest!.set(page, pageId, encoded);
   }
 
   /**
@@ -442,36 +454,17 @@ export class BackupRun {
     return lost.length > 0;
   }
 
-  async #handOverPages(): Promise<void> {
-    const writer = this.#pageWriter;
-    this.#pageWriter = undefined;
-    if (writer === undefined) return;
-    this.#pagePacksInFlight++;
+  async #storePages(): Promise<void> {
+    void this.#manifest!.handOver();
+    await this.#until(() => this.#manifest!.packsInFlight === 0);
+  }
+
+  async #storePagePack(pack: FinishedPack): Promise<void> {
     try {
-      await this.#storePack(writer.finish());
+      await this.#storePack(pack);
     } catch (error) {
       this.#fail(asEngineError(error));
     }
-    this.#pagePacksInFlight--;
-    this.#gate.notify();
-  }
-
-  async #storePages(): Promise<void> {
-    await this.#handOverPages();
-    await this.#until(() => this.#pagePacksInFlight === 0);
-  }
-
-  /** Tells the index which packs each new page refers to. Returns the ids of all pages. */
-  #recordPagePacks(): Uint8Array[] {
-    invariant(this.#openPages === 0 && this.#storing() === 0, "a manifest refers only to what is stored");
-    const { index } = this.#context;
-    if (this.#pagePacks.size > 0) index.recordManyPagePacks(this.#request.tenant, [...this.#pagePacks.values()]);
-    const pages: Uint8Array[] = [];
-    for (let at = 0; at < this.#pageIds.length; at += 32) {
-      const pageId = this.#pageIds.subarray(at, at + 32);
-      if (pageId.some((byte) => byte !== 0)) pages.push(pageId);
-    }
-    return pages;
   }
 
   #lengthOf(chunk: number): number {
@@ -484,7 +477,7 @@ export class BackupRun {
   }
 
   #storing(): number {
-    return this.#pagePacksInFlight + this.#lanes.reduce((sum, { packs }) => sum + packs, 0);
+    return (this.#manifest?.packsInFlight ?? 0) + this.#seats.packs;
   }
 
   async #until(condition: () => boolean): Promise<void> {

@@ -35,13 +35,12 @@ import { ChunkIndex } from "./index.ts";
 import type { Reconciled } from "./index-reconcile.ts";
 import type { TenantKeys } from "./keys.ts";
 import { LanePool } from "./lane-pool.ts";
+import { DEFAULT_MEMORY_BYTES, MemoryBudget, planMemory } from "./memory-budget.ts";
 import { rootPrefix } from "./layout.ts";
 import { listTenants, readState, writeState } from "./rebuild-state.ts";
 import { loadOrCreateTenantKeys, loadTenantKeys, openOrCreateRepository } from "./repository-record.ts";
 import { RestoreRun } from "./restore-pipeline.ts";
 
-/** Backups and restores at work at once; more wait in turn. Bounds the engine's memory. */
-const RUNS_AT_ONCE = 4;
 /** Packs being written at once. Each holds one of the four threads that do file work and cryptography for the whole process. */
 const WRITES_AT_ONCE = 2;
 const READ_RANGE_BYTES = 8 * 1024 * 1024;
@@ -54,6 +53,8 @@ export class EngineCore implements Engine {
   readonly #store: ObjectStore & Partial<LocalFiles>;
   readonly #index: ChunkIndex;
   readonly #lanes: LanePool;
+  /** What backups and restores may hold, and do. */
+  readonly memory: MemoryBudget;
   readonly #claims = new Claims();
   readonly #writes = new Turns(WRITES_AT_ONCE);
   readonly #reader: RepositoryReader;
@@ -66,7 +67,7 @@ export class EngineCore implements Engine {
   #running = 0;
 
   private constructor(
-    parts: { store: ObjectStore & Partial<LocalFiles>; index: ChunkIndex; masterKey: Uint8Array; random: Random; clock: Clock; laneCount: number },
+    parts: { store: ObjectStore & Partial<LocalFiles>; index: ChunkIndex; masterKey: Uint8Array; random: Random; clock: Clock; memory: MemoryBudget },
     repositoryId: string,
     reconciled: Reconciled,
   ) {
@@ -79,7 +80,8 @@ export class EngineCore implements Engine {
     this.#random = parts.random;
     this.#clock = parts.clock;
     this.#reader = new RepositoryReader(parts.store, parts.index);
-    this.#lanes = new LanePool(parts.laneCount);
+    this.memory = parts.memory;
+    this.#lanes = new LanePool(parts.memory.plan.laneCount);
   }
 
   /** Opens or creates the repository, and makes its index agree with the store. */
@@ -94,16 +96,17 @@ export class EngineCore implements Engine {
   /** As {@link EngineCore.open}, over a given store. */
   static async over(
     store: ObjectStore & Partial<LocalFiles>,
-    { indexPath, masterKey, laneCount }: Omit<EngineOptions, "storePath">,
+    { indexPath, masterKey, laneCount, memoryBytes }: Omit<EngineOptions, "storePath">,
     random: Random,
     clock: Clock = systemClock,
   ): Promise<EngineCore> {
+    const plan = planMemory(memoryBytes ?? DEFAULT_MEMORY_BYTES, laneCount ?? availableParallelism());
     const { repositoryId } = await openOrCreateRepository(store, masterKey, random);
     const index = ChunkIndex.open(indexPath, repositoryId);
     try {
       const reconciled = await index.reconcile(store);
       await adoptGeneration(store, index);
-      const parts = { store, index, masterKey, random, clock, laneCount: Math.max(1, laneCount ?? availableParallelism()) };
+      const parts = { store, index, masterKey, random, clock, memory: new MemoryBudget(plan) };
       return new EngineCore(parts, repositoryId, reconciled);
     } catch (error) {
       index.close();
@@ -251,7 +254,7 @@ export class EngineCore implements Engine {
     const wake = (): void => this.#gate.notify();
     signal.addEventListener("abort", wake, { once: true });
     try {
-      await this.#gate.until(() => signal.aborted || this.#running < RUNS_AT_ONCE);
+      await this.#gate.until(() => signal.aborted || this.#running < this.memory.plan.runsAtOnce);
       throwIfCancelled(signal);
       this.#running++;
       try {
@@ -284,6 +287,7 @@ export class EngineCore implements Engine {
       store: this.#store,
       index: this.#index,
       lanes: this.#lanes,
+      memory: this.memory,
       claims: this.#claims,
       writes: this.#writes,
       reader: this.#reader,
@@ -301,12 +305,16 @@ async function engineErrors<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-function checkBackup({ source, chunkBytes, compressionLevel }: BackupRequest): void {
+function checkBackup({ source, chunkBytes, compressionLevel, changedExtents }: BackupRequest): void {
   const isPowerOfTwo = Number.isInteger(Math.log2(chunkBytes));
   check(isPowerOfTwo && chunkBytes >= 65536 && chunkBytes <= 4194304, `chunkBytes ${chunkBytes} is not a power of two from 64 KiB to 4 MiB`);
   check(Number.isInteger(compressionLevel) && compressionLevel >= 0 && compressionLevel <= 22, `compressionLevel ${compressionLevel} is not 0 to 22`);
   check(source.kind === "file", `source.kind ${source.kind} is not a kind of source`);
+  for (const [at, { offset, length }] of (changedExtents ?? []).entries())
+    check(isSize(offset) && isSize(length), `changedExtents[${at}]: ${offset} and ${length} are not an offset and a length in bytes`);
 }
+
+const isSize = (value: number): boolean => Number.isSafeInteger(value) && value >= 0;
 
 function check(condition: boolean, message: string): asserts condition {
   if (!condition) throw new RepositoryError("invalidRequest", message);

@@ -1,4 +1,4 @@
-import type { SourceSpec } from "#sources/source.ts";
+import type { Extent, SourceSpec } from "#sources/source.ts";
 import type { BinEntry } from "./collect-bin.ts";
 import type { CollectReport, CollectRequest } from "./collect.ts";
 
@@ -16,8 +16,8 @@ export interface Engine {
   backup(request: BackupRequest, control: TaskControl): Promise<BackupOutcome>;
   restore(request: RestoreRequest, control: TaskControl): Promise<RestoreOutcome>;
   /**
-   * Looks whether everything that the tenant's backups lead to is there and sound, and keeps what it found: what is damaged is stored again by the
-   * next backup that has it. Runs beside backups and restores.
+   * Looks whether everything that the tenant's backups lead to is there and sound, and keeps what it found: what is damaged is stored again by the next backup
+   * that has it. Runs beside backups and restores.
    */
   check(request: CheckRequest, control: TaskControl): Promise<CheckOutcome>;
   /** Bytes of all the tenant's packs. */
@@ -45,10 +45,7 @@ export interface Engine {
   listRoots(tenant: string): Promise<string[]>;
   /** Every tenant that has any object in the store. */
   listTenants(): Promise<string[]>;
-  /**
-   * Seals what a tenant looks like beside its backups into the store, in place of what was written before. Tells the time given to it, in
-   * microseconds.
-   */
+  /** Seals what a tenant looks like beside its backups into the store, in place of what was written before. Tells the time given to it, in microseconds. */
   writeState(tenant: string, nowUs: number, document: unknown): Promise<number>;
   /** What was written last; undefined when there is nothing, or the tenant's key is gone. */
   readState(tenant: string): Promise<{ writtenAtUs: number; document: unknown } | undefined>;
@@ -66,6 +63,11 @@ export interface BackupRequest {
   source: SourceSpec;
   /** Compare with this backup's manifest; it must have a root object. Absent = full. */
   baseId?: string;
+  /**
+   * Outside these ranges nothing has changed since the base: only they are read, and a sample of the rest. Ignored without a base, and when the disk has
+   * become shorter since.
+   */
+  changedExtents?: Extent[];
   /** Sealed into the root object: the complete backup document, as JSON. */
   document: unknown;
   /** Bytes per chunk, a power of two, 64 KiB to 4 MiB. A base with another size is not comparable and is an error. */
@@ -91,6 +93,8 @@ export interface BackupOutcome {
   durationMs: number;
   /** The source was written while it was read: the image is not of one instant. */
   changedWhileRead: boolean;
+  /** What became of `changedExtents`: there were none that apply; they were all that was read; the sample showed that they are incomplete, and everything was read. */
+  changeList: "none" | "used" | "refused";
 }
 
 export interface RestoreRequest {
@@ -132,10 +136,7 @@ export interface BackupDamage {
 
 export interface CheckRequest {
   tenant: string;
-  /**
-   * Whole packs to read and verify, the longest unverified first: all, a share of their bytes, or as many as fit into a number of bytes. Absent =
-   * none.
-   */
+  /** Whole packs to read and verify, the longest unverified first: all, a share of their bytes, or as many as fit into a number of bytes. Absent = none. */
   readData?: { percent: number } | { bytes: number };
   /** The time to be noted as that of the check, microseconds since the epoch. */
   nowUs: number;
@@ -182,7 +183,7 @@ export interface RootDescription {
   chunkBytes: number;
   /** Hex, 32 bytes. */
   merkleRoot: string;
-  statistics: Omit<BackupOutcome, "rootKey" | "container" | "changedWhileRead">;
+  statistics: Omit<BackupOutcome, "rootKey" | "container" | "changedWhileRead" | "changeList">;
   document: unknown;
 }
 
@@ -233,6 +234,8 @@ export interface EngineOptions {
   indexPath: string;
   /** 32 bytes. */
   masterKey: Uint8Array;
-  /** Threads that hash, compress and encrypt; default: one per core, at least 1. */
+  /** Threads that hash, compress and encrypt; default: one per core, at least 1. Fewer where `memoryBytes` has no room for them. */
   laneCount?: number;
+  /** What all backups and restores together may hold, however large the disks; at least 256 MiB, default 512 MiB. */
+  memoryBytes?: number;
 }

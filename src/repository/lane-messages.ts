@@ -17,6 +17,7 @@ export type ToLane =
       chunkBytes: number;
       sizeBytes: number;
       compressionLevel: number;
+      packTargetBytes: number;
     }
   /** Read, check for zeros, hash and compare the chunks with these numbers, ascending; `parentIds` has 32 bytes for each, zeros for a hole. */
   | { kind: "scan"; run: number; segment: number; chunks: Float64Array; parentIds: Uint8Array | undefined }
@@ -28,6 +29,8 @@ export type ToLane =
   /** Open these records and write each where it belongs. */
   | { kind: "restore"; run: number; job: number; range: PackRange }
   | { kind: "end"; run: number }
+  /** Let go of large buffers that are kept for later. */
+  | { kind: "trim" }
   /** A pack buffer that the store is done with, to be filled again. */
   | { kind: "reuse"; buffer: ArrayBuffer }
   | { kind: "stop" };

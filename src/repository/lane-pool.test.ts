@@ -17,7 +17,17 @@ test("a lane that dies fails the runs and is replaced by one that works", { time
   const answered = new Promise<FromLane>((resolve) => {
     const run = pool.open({ onMessage: (_lane, message) => resolve(message), onLaneLost: () => {} });
     const source = { kind: "file", path: "/absent/disk" } as const;
-    pool.post(0, { kind: "openBackup", run, tenant: "t", keys, source, chunkBytes: 65536, sizeBytes: 1, compressionLevel: 1 });
+    pool.post(0, {
+      kind: "openBackup",
+      run,
+      tenant: "t",
+      keys,
+      source,
+      chunkBytes: 65536,
+      sizeBytes: 1,
+      compressionLevel: 1,
+      packTargetBytes: 1 << 23,
+    });
   });
   const answer = await answered;
   assert.equal(answer.kind, "failed");

@@ -10,7 +10,7 @@ import type { Source } from "#sources/source.ts";
 import { ChunkHasher } from "./chunk-id.ts";
 import { RepositoryError } from "./engine-types.ts";
 import type { TenantKeys } from "./keys.ts";
-import { PACK_TARGET_BYTES, scanned, SEGMENT_BYTES } from "./lane-messages.ts";
+import { scanned, SEGMENT_BYTES } from "./lane-messages.ts";
 import type { FromLane, PackRange, RangeRecord, ToLane } from "./lane-messages.ts";
 import { openRecord, PackWriter } from "./pack.ts";
 
@@ -53,7 +53,7 @@ class LaneBuffers {
     return this.#packBytes.subarray(0, length);
   }
 
-  /** Nothing is running: hands the memory back. */
+  /** Hands back what is kept for later. */
   release(): void {
     for (const buffer of this.#packs) free(buffer);
     for (const { buffer } of this.#segments) free(buffer as ArrayBuffer);
@@ -85,6 +85,10 @@ export class Lane {
       else free(message.buffer);
       return;
     }
+    if (message.kind === "trim") {
+      this.#buffers.release();
+      return;
+    }
     if (message.kind === "stop") {
       for (const run of this.#runs.values()) run.close();
       this.#runs.clear();
@@ -100,14 +104,14 @@ export class Lane {
   }
 
   /** What comes for a run that has failed here or has ended is dropped: the engine knows, or is about to. */
-  #run(message: Exclude<ToLane, { kind: "reuse" | "stop" }>): void {
+  #run(message: Exclude<ToLane, { kind: "reuse" | "trim" | "stop" }>): void {
     const run = this.#runs.get(message.run);
     if (message.kind === "openBackup") this.#runs.set(message.run, new BackupLane(message, this.#post, this.#random, this.#buffers));
     else if (message.kind === "openRestore") this.#runs.set(message.run, new RestoreLane(message, this.#post, this.#buffers));
     else if (message.kind === "end") {
       run?.close();
       this.#runs.delete(message.run);
-      if (this.#runs.size === 0) this.#buffers.release();
+      this.#buffers.release();
     } else if (run instanceof BackupLane) {
       if (message.kind === "scan") run.scan(message);
       else if (message.kind === "store") run.store(message);
@@ -219,14 +223,14 @@ class BackupLane {
   }
 
   #newWriter(): PackWriter {
-    const { tenant, keys, compressionLevel } = this.#setup;
+    const { tenant, keys, compressionLevel, packTargetBytes } = this.#setup;
     const buffer = this.#buffers.pack();
     return new PackWriter({
       tenant,
       packId: this.#random.bytes(16),
       keys,
       kind: "data",
-      targetBytes: PACK_TARGET_BYTES,
+      targetBytes: packTargetBytes,
       compressionLevel,
       ...(buffer && { buffer: Buffer.from(buffer) }),
     });

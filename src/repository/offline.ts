@@ -10,6 +10,7 @@ import { readPackContents } from "./index-reconcile.ts";
 import { ChunkIndex } from "./index.ts";
 import type { TenantKeys } from "./keys.ts";
 import { LanePool } from "./lane-pool.ts";
+import { DEFAULT_MEMORY_BYTES, MemoryBudget, planMemory } from "./memory-budget.ts";
 import { parsePackKey, rootObjectKey, rootPrefix, tenantPrefix } from "./layout.ts";
 import { listTenants } from "./rebuild-state.ts";
 import { isKeyDestroyed, loadTenantKeys, openRepository } from "./repository-record.ts";
@@ -65,8 +66,11 @@ export class OfflineRepository {
    * Writes a backup into a new or existing file: holes stay holes, the rest is read once, in place. An index of the tenant's packs is made in the
    * folder of temporary files for as long as it takes.
    */
-  async restore(request: { tenant: string; backupId: string; path: string; laneCount?: number }, control: TaskControl = {}): Promise<RestoreOutcome> {
-    const { tenant, backupId, path, laneCount } = request;
+  async restore(
+    request: { tenant: string; backupId: string; path: string; allowHoles?: boolean; laneCount?: number },
+    control: TaskControl = {},
+  ): Promise<RestoreOutcome> {
+    const { tenant, backupId, path, allowHoles = false, laneCount } = request;
     const keys = await this.#keysOf(tenant);
     if (typeof keys === "string") throw new RepositoryError(keys === destroyed ? "keyDestroyed" : "wrongMasterKey", keys);
     const described = await this.#describe(tenant, backupId, keys);
@@ -74,12 +78,13 @@ export class OfflineRepository {
     const folder = await mkdtemp(join(tmpdir(), "opencbr-restore-"));
     try {
       const index = ChunkIndex.open(join(folder, "index.sqlite"), this.repositoryId);
-      const lanes = new LanePool(Math.max(1, laneCount ?? availableParallelism()));
+      const memory = new MemoryBudget(planMemory(DEFAULT_MEMORY_BYTES, laneCount ?? availableParallelism()));
+      const lanes = new LanePool(memory.plan.laneCount);
       try {
         await this.#indexPacks(index, tenant, control);
-        const context = { store: this.#store, index, lanes, reader: new RepositoryReader(this.#store, index) };
+        const context = { store: this.#store, index, lanes, memory, reader: new RepositoryReader(this.#store, index) };
         const sizeBytes = described.root.sizeBytes;
-        return await new RestoreRun(context, { tenant, backupId, target: { kind: "file", path }, sizeBytes }, keys, control).run();
+        return await new RestoreRun(context, { tenant, backupId, target: { kind: "file", path }, sizeBytes, allowHoles }, keys, control).run();
       } finally {
         await lanes.close();
         index.close();

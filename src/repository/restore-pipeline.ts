@@ -13,6 +13,9 @@ import type { ChunkIndex, Location } from "./index.ts";
 import type { TenantKeys } from "./keys.ts";
 import type { FromLane, PackRange, RangeRecord } from "./lane-messages.ts";
 import type { LanePool } from "./lane-pool.ts";
+import { LaneSeats } from "./lane-seats.ts";
+import { RESTORE_SEAT_BYTES } from "./memory-budget.ts";
+import type { MemoryBudget } from "./memory-budget.ts";
 import { locate } from "./lane.ts";
 import { hexOf, packObjectKey } from "./layout.ts";
 import { pageChunks } from "./page.ts";
@@ -22,6 +25,7 @@ export interface RestoreContext {
   store: ObjectStore & Partial<LocalFiles>;
   index: ChunkIndex;
   lanes: LanePool;
+  memory: MemoryBudget;
   reader: RepositoryReader;
 }
 
@@ -30,7 +34,6 @@ const PAGES_PER_PLAN = 16;
 const RANGE_BYTES = 4 * 1024 * 1024;
 /** Unwanted bytes between two records that are read along rather than skipped. */
 const GAP_BYTES = 128 * 1024;
-const RANGES_PER_LANE = 3;
 
 /** One restore, as the engine's thread runs it: plans which ranges of which packs go where; the lanes do the rest. */
 export class RestoreRun {
@@ -39,7 +42,7 @@ export class RestoreRun {
   readonly #keys: TenantKeys;
   readonly #control: TaskControl;
   readonly #gate = new Gate();
-  readonly #lanes: { ranges: number }[];
+  readonly #seats: LaneSeats;
   #run = 0;
   #lastJob = 0;
   #writtenBytes = 0;
@@ -51,7 +54,14 @@ export class RestoreRun {
     this.#request = request;
     this.#keys = keys;
     this.#control = control;
-    this.#lanes = Array.from({ length: context.lanes.count }, () => ({ ranges: 0 }));
+    const share = context.memory.open(() => {
+      queueMicrotask(() => {
+        this.#seats.settle();
+        this.#gate.notify();
+      });
+    });
+    const left = (lane: number): void => context.lanes.post(lane, { kind: "trim" });
+    this.#seats = new LaneSeats(share, { seatBytes: RESTORE_SEAT_BYTES, extraBytes: 0, left });
   }
 
   /** @throws RepositoryError; what the target then holds is not promised */
@@ -76,7 +86,7 @@ export class RestoreRun {
       const { path } = where;
       lanes.postAll({ kind: "openRestore", run: this.#run, backupId, tenant, keys: this.#keys, chunkBytes, path, allowHoles: this.#allowHoles });
       await this.#restoreAll(root);
-      await this.#until(() => this.#lanes.every(({ ranges }) => ranges === 0));
+      await this.#until(() => this.#seats.work === 0);
       await target.finish();
       this.#throwIfFailed();
       return { sizeBytes, writtenBytes: this.#writtenBytes, lost: joinRanges(this.#lost), durationMs: Math.round(performance.now() - started) };
@@ -86,6 +96,7 @@ export class RestoreRun {
       signal?.removeEventListener("abort", onAbort);
       target?.close();
       lanes.end(this.#run);
+      this.#seats.close();
     }
   }
 
@@ -195,14 +206,8 @@ export class RestoreRun {
 
   async #send(root: Root, range: PackRange): Promise<void> {
     let free = -1;
-    await this.#until(() => {
-      free = -1;
-      for (const [lane, { ranges }] of this.#lanes.entries()) {
-        if (ranges < RANGES_PER_LANE && (free < 0 || ranges < this.#lanes[free]!.ranges)) free = lane;
-      }
-      return free >= 0;
-    });
-    this.#lanes[free]!.ranges++;
+    await this.#until(() => (free = this.#seats.free()) >= 0);
+    this.#seats.began(free);
     const transfer: ArrayBuffer[] = [];
     if ("bytes" in range.from) {
       const bytes = await this.#fetch(root, range);
@@ -243,7 +248,7 @@ export class RestoreRun {
     if (message.kind === "failed") this.#fail(asEngineError(message.error, "target"));
     if (message.kind === "damaged") this.#onDamaged(message);
     if (message.kind !== "restored") return;
-    this.#lanes[lane]!.ranges--;
+    this.#seats.ended(lane);
     this.#writtenBytes += message.writtenBytes;
     this.#gate.notify();
   }

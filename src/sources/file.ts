@@ -52,18 +52,19 @@ class FileSource implements Source {
     this.sizeBytes = sizeBytes;
   }
 
-  *allocatedExtents(): Generator<Extent> {
-    let at = 0;
-    while (at < this.sizeBytes) {
+  *allocatedExtents(within: Extent = { offset: 0, length: this.sizeBytes }): Generator<Extent> {
+    let at = within.offset;
+    const stop = Math.min(this.sizeBytes, at + within.length);
+    while (at < stop) {
       const data = seek(this.#fd, at, SEEK_DATA);
       if (data < 0) {
         if (koffi.errno() === koffi.os.errno.ENXIO) return;
-        yield { offset: at, length: this.sizeBytes - at };
+        yield { offset: at, length: stop - at };
         return;
       }
-      if (data >= this.sizeBytes) return;
+      if (data >= stop) return;
       const hole = seek(this.#fd, data, SEEK_HOLE);
-      const end = hole <= data ? this.sizeBytes : Math.min(hole, this.sizeBytes);
+      const end = hole <= data ? stop : Math.min(hole, stop);
       yield { offset: data, length: end - data };
       at = end;
     }

@@ -17,8 +17,8 @@ export interface SourceSpec {
  */
 export interface Source {
   readonly sizeBytes: number;
-  /** Ranges that may hold data, ascending, disjoint, inside the size; all else is a hole and never read. */
-  allocatedExtents(): Iterable<Extent>;
+  /** Ranges that may hold data, ascending, disjoint, inside the size; all else is a hole and never read. `within`: only what lies in this range. */
+  allocatedExtents(within?: Extent): Iterable<Extent>;
   /** Ranges that may have changed since the token was taken; undefined when that cannot be told. */
   changedExtents(sinceToken: string): Iterable<Extent> | undefined;
   /** Fills `into` from `offset`. A source that has become shorter is an error, never zeros. */
