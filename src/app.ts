@@ -171,6 +171,12 @@ async function nodeIdOf(catalog: Catalog, random: Random): Promise<string> {
 
 function serviceSettings(settings: Settings): Omit<Context["settings"], "nodeId" | "volumesPath"> {
   const { region, zone, sourceRoots, chunkKib, compressionLevel, vaultMinGib, vaultMaxGib, implicitVaultGib, checkDailyGib } = settings;
+  const hourUs = 3600 * 1_000_000;
+  const collection = {
+    collectIntervalUs: settings.collectHours * hourUs,
+    graceUs: settings.graceHours * hourUs,
+    maxCondemnRatio: settings.maxCondemnPercent / 100,
+  };
   const bytes = { chunkBytes: chunkKib * 1024, checkDailyBytes: checkDailyGib * 1024 ** 3 };
-  return { region, zone, sourceRoots, ...bytes, compressionLevel, vaultMinGib, vaultMaxGib, implicitVaultGib };
+  return { region, zone, sourceRoots, ...bytes, ...collection, compressionLevel, vaultMinGib, vaultMaxGib, implicitVaultGib };
 }

@@ -13,6 +13,7 @@ import { versionRoutes } from "./cinder/versions.ts";
 import { volumeRoutes } from "./cinder/volumes.ts";
 import { registerRoutes } from "./http/routes.ts";
 import type { DialectName, Route } from "./http/route.ts";
+import { collectRoutes } from "./opencbr/collections.ts";
 import { checkRoutes } from "./opencbr/checks.ts";
 import { dataRoutes } from "./opencbr/data.ts";
 import { resourceRoutes } from "./opencbr/resources.ts";
@@ -47,7 +48,11 @@ export function dialects(options: BlockStorageOptions): Dialect[] {
     { name: "cinder", prefixes: ["/volume"], routes: versionRoutes },
     { name: "cinder", prefixes: ["/volume/v3/:project_id"], routes: blockStorageRoutes("v3", options) },
     { name: "vbs", prefixes: ["/volume/v2/:project_id", "/v2/:project_id"], routes: blockStorageRoutes("v2", options) },
-    { name: "opencbr", prefixes: ["/opencbr/v1/:project_id"], routes: [...resourceRoutes, ...dataRoutes, ...taskRoutes, ...checkRoutes] },
+    {
+      name: "opencbr",
+      prefixes: ["/opencbr/v1/:project_id"],
+      routes: [...resourceRoutes, ...dataRoutes, ...taskRoutes, ...checkRoutes, ...collectRoutes],
+    },
   ];
 }
 

@@ -6,6 +6,7 @@ import { backupList } from "./backup/list.ts";
 import { backupRestore } from "./backup/restore.ts";
 import { backupShow } from "./backup/show.ts";
 import { check } from "./check.ts";
+import { collect } from "./collect.ts";
 import { demo } from "./demo.ts";
 import { keyDestroy } from "./key/destroy.ts";
 import { keyExport } from "./key/export.ts";
@@ -79,6 +80,7 @@ export function createProgram(parts: ProgramParts): Command {
   rebuild(program);
   restoreOffline(program);
   check(program);
+  collect(program);
   stats(program);
   token(program);
   settings(program, parts.settings);

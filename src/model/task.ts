@@ -1,6 +1,6 @@
 import type { Id, ProjectId, TimestampUs } from "./ids.ts";
 
-export type TaskType = "backup" | "restore" | "delete" | "remove_resource" | "vault_delete" | "check";
+export type TaskType = "backup" | "restore" | "delete" | "remove_resource" | "vault_delete" | "check" | "collect";
 export type TaskStatus = "waiting" | "running" | "success" | "failed" | "skipped" | "timeout";
 
 export const taskIsOver = (status: TaskStatus): boolean => status !== "waiting" && status !== "running";

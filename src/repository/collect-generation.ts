@@ -22,13 +22,23 @@ export async function checkGeneration(store: ObjectStore, index: ChunkIndex): Pr
     const { number, pending } = index.ledger.generation();
     const next = await getIfThere(store, generationObjectKey(number + 1));
     const isOurs = next !== undefined && pending !== undefined && Buffer.from(next).toString("latin1") === pending;
-    const isCurrent = next === undefined && (number === 0 || (await store.stat(generationObjectKey(number))) !== undefined);
+    const isCurrent = next === undefined && (number === 0 ? await newestOf(store) : number) === number && (await isThere(store, number));
     // Interrupted between telling the store and telling the index.
     if (isOurs) index.ledger.setGeneration(number + 1, pending);
     if (isOurs || isCurrent) return;
     // While we looked, another collection may have gone on.
-    if (index.ledger.generation().number === number) throw outdated(number);
+    const now = index.ledger.generation();
+    if (now.number === number && now.pending === pending) throw outdated(number);
   }
+}
+
+const isThere = async (store: ObjectStore, generation: number): Promise<boolean> =>
+  generation === 0 || (await store.stat(generationObjectKey(generation))) !== undefined;
+
+async function newestOf(store: ObjectStore): Promise<number> {
+  let newest = 0;
+  for await (const { key } of store.list(generationPrefix)) newest = Math.max(newest, Number(key.slice(generationPrefix.length)) || 0);
+  return newest;
 }
 
 /** The next generation, to be told before anything is deleted. `collector`: the token of the collection. Errors: `indexOutdated`, `collectRunning`. */
@@ -40,6 +50,7 @@ export async function raiseGeneration(store: ObjectStore, index: ChunkIndex, ran
   const key = generationObjectKey(number + 1);
   if ((await store.putIfAbsent(key, [Buffer.from(pending, "latin1")])) === "exists") {
     const there = await getIfThere(store, key);
+    index.ledger.requireCollector(collector);
     if (there === undefined || Buffer.from(there).toString("latin1") !== pending) throw outdated(number);
   }
   index.ledger.setGeneration(number + 1, pending);
@@ -57,8 +68,10 @@ export async function adoptGeneration(store: ObjectStore, index: ChunkIndex): Pr
   } catch (error) {
     if (!(error instanceof RepositoryError) || error.code !== "indexOutdated") throw error;
   }
-  let newest = 0;
-  for await (const { key } of store.list(generationPrefix)) newest = Math.max(newest, Number(key.slice(generationPrefix.length)) || 0);
+  const { number, pending } = index.ledger.generation();
+  const newest = await newestOf(store);
+  const now = index.ledger.generation();
+  if (now.number !== number || now.pending !== pending) return await adoptGeneration(store, index);
   index.ledger.startOver(newest);
   return true;
 }

@@ -39,4 +39,10 @@ export interface ServiceSettings {
   implicitVaultGib: number;
   /** Stored bytes that the daily checks read in all; absent or 0 = no daily check. */
   checkDailyBytes?: number;
+  /** Between two scheduled collections of a project, microseconds; absent or 0 = none. */
+  collectIntervalUs?: number;
+  /** How long a deleted backup can be brought back, and what no backup needs stays in the store; default 24 hours. Microseconds. */
+  graceUs?: number;
+  /** A collection that would condemn more than this part of a project's stored bytes stops; default 0.2. */
+  maxCondemnRatio?: number;
 }

@@ -126,7 +126,7 @@ test("a root that a failed backup left behind is swept; one that the catalog doe
   const id = await backedUp(caller, volume);
   const known = await backedUp(caller, volume);
   await world.catalog.backups.remove(id);
-  const engine = new Proxy(world.engine, { get: (target, key) => (key === "deleteRoot" ? async () => {} : Reflect.get(target, key)) });
+  const engine = new Proxy(world.engine, { get: (target, key) => (key === "discardRoot" ? async () => {} : Reflect.get(target, key)) });
   const failed = await createVolumeBackup(world.context, caller, { volumeId: volume.id, incremental: false });
   const task = await claim();
   const broken = { ...world.context, catalog: { ...world.catalog, transaction: failingFrom(1) } };

@@ -1,5 +1,6 @@
 import { DomainError } from "#model/errors.ts";
 import { queueDueChecks } from "#services/check/queueDueChecks.ts";
+import { queueDueCollections } from "#services/collect/queueDueCollections.ts";
 import { queueDeletion } from "#services/backups/deleteBackup.ts";
 import type { Context } from "#services/context.ts";
 import { recoverTask } from "#services/runs/recoverTask.ts";
@@ -7,7 +8,7 @@ import { recoverTask } from "#services/runs/recoverTask.ts";
 const expiredAtOnce = 100;
 
 /**
- * What is due by the clock: tasks whose worker died, backups whose time is over, and the day's checks. `isActive` tells which tasks run in this
+ * What is due by the clock: tasks whose worker died, backups whose time is over, the day's checks, and collections. `isActive` tells which tasks run in this
  * process.
  */
 export async function tick(context: Context, isActive: (taskId: string) => boolean): Promise<void> {
@@ -33,6 +34,8 @@ export async function tick(context: Context, isActive: (taskId: string) => boole
   if (queued > 0) log.info({ backups: queued }, "expired backups are being deleted");
   const checks = await queueDueChecks(context);
   if (checks > 0) log.info({ checks }, "the day's checks are queued");
+  const collections = await queueDueCollections(context);
+  if (collections > 0) log.info({ collections }, "collections are queued");
   context.wake();
 }
 

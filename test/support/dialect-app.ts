@@ -44,7 +44,7 @@ export function imageEngine(images: Map<string, Uint8Array>): Engine {
     collect: unused,
     check: unused,
     damage: unused,
-    storedBytes: unused,
+    storedBytes: () => Promise.resolve(0),
     listTenants: unused,
     writeState: unused,
     readState: unused,

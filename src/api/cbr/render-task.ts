@@ -34,6 +34,22 @@ const checkNames = {
   oldest_verified_at: "oldestVerifiedAt",
 };
 
+const collectNames = {
+  roots: "roots",
+  purged: "purged",
+  revived: "revived",
+  condemned: "condemned",
+  compacted: "compacted",
+  deleted: "deleted",
+  adopted: "adopted",
+  swept_orphans: "sweptOrphans",
+  pack_bytes: "packBytes",
+  live_bytes: "liveBytes",
+  condemned_bytes: "condemnedBytes",
+  freed_bytes: "freedBytes",
+  damaged_backups: "damagedBackups",
+};
+
 /** The section of `extra_info` that belongs to the kind of operation. */
 function section(task: Task): Record<string, unknown> {
   const named = { backup_id: task.backupId, backup_name: task.backupName };
@@ -70,6 +86,8 @@ function section(task: Task): Record<string, unknown> {
       };
     case "check":
       return { check: given(task.result, checkNames) };
+    case "collect":
+      return { collect: given(task.result, collectNames) };
     case "vault_delete":
       return { vault_delete: { fail_count: count(facts["failCount"]), total_count: count(facts["totalCount"]) } };
   }
@@ -78,7 +96,8 @@ function section(task: Task): Record<string, unknown> {
 /**
  * A task as CBR v3's operation log shows it. `extra_info.backup.incremental` is left out: no value of it suits every client.
  * Ours are `phase`, `bytes_done`, `bytes_total` and `rate` (bytes, bytes per second) in `common`; the run's bytes and its `warnings` in `backup`;
- * `written_bytes` and, of a damaged backup, the `lost` ranges in `restore`; what a check found in `check`.
+ * `written_bytes` and, of a damaged backup, the `lost` ranges in `restore`; what a check found in `check`, what a collection
+ * did in `collect`.
  */
 export function renderTask(task: Task) {
   return {

@@ -10,7 +10,7 @@ import { instant, one, page, type Query } from "../query.ts";
 import { renderTask } from "./render-task.ts";
 import { paramsSchema, querySchema } from "./schemas.ts";
 
-const types = ["backup", "restore", "delete", "remove_resource", "vault_delete", "check"] as const satisfies readonly TaskType[];
+const types = ["backup", "restore", "delete", "remove_resource", "vault_delete", "check", "collect"] as const satisfies readonly TaskType[];
 const states = ["waiting", "running", "success", "failed", "skipped", "timeout"] as const satisfies readonly TaskStatus[];
 
 /** The filter of a list, or undefined when it can match nothing. */

@@ -76,6 +76,7 @@ export interface WireTask {
       lost?: { backup_id: string; ranges: { offset: number; length: number; reason: string }[] }[];
     };
     check?: WireCheck;
+    collect?: { condemned?: number; condemned_bytes?: number; compacted?: number; deleted?: number; freed_bytes?: number; purged?: number };
     delete?: { backup_id: string | null };
   };
 }

@@ -24,6 +24,7 @@ export async function recoverTask(context: Context, task: Task): Promise<void> {
       case "remove_resource":
       case "vault_delete":
       case "check":
+      case "collect":
         await context.catalog.tasks.requeue(task.id, task.fencingToken, context.clock.nowUs());
     }
   } catch (error) {
@@ -39,7 +40,7 @@ export async function abandonTask(context: Context, task: Task, error: unknown):
   await context.catalog.transaction(async (tables) => {
     const now = context.clock.nowUs();
     await finishTask(tables, task, { status: "failed", now, errorCode: failure.errorCode, errorMessage: failure.message });
-    if (task.type === "check") return;
+    if (task.type === "check" || task.type === "collect") return;
     const backup = task.backupId === null ? undefined : await tables.backups.get(task.projectId, task.backupId);
     if (backup !== undefined) await markDeletionFailed(tables, backup, error, now);
     if (task.type === "vault_delete") await tables.vaults.update(task.vaultId!, { status: "error", updatedAt: now });

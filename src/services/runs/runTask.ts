@@ -1,6 +1,7 @@
 import type { TaskType } from "#model/task.ts";
 import { runBackup } from "./runBackup.ts";
 import { runCheck } from "./runCheck.ts";
+import { runCollect } from "./runCollect.ts";
 import { runDelete } from "./runDelete.ts";
 import { runRemoveResource } from "./runRemoveResource.ts";
 import { runRestore } from "./runRestore.ts";
@@ -14,6 +15,7 @@ const runs: Record<TaskType, (run: TaskRun) => Promise<void>> = {
   remove_resource: runRemoveResource,
   vault_delete: runVaultDelete,
   check: runCheck,
+  collect: runCollect,
 };
 
 /** Does what a claimed task asks for and ends it. Only what could not even be recorded is thrown. */

@@ -39,6 +39,12 @@ export interface CheckTaskInput {
   readData: { percent: number } | { bytes: number } | null;
 }
 
+/** What a `collect` task must do. */
+export interface CollectTaskInput {
+  /** Go on however much would be condemned. */
+  force: boolean;
+}
+
 /** What a `delete` task must do. */
 export interface DeleteTaskInput {
   previousStatus: BackupStatus;
@@ -53,8 +59,9 @@ function inputOf(task: Task, type: Task["type"]): unknown {
 export const backupInput = (task: Task): BackupTaskInput => inputOf(task, "backup") as BackupTaskInput;
 export const restoreInput = (task: Task): RestoreTaskInput => inputOf(task, "restore") as RestoreTaskInput;
 export const checkInput = (task: Task): CheckTaskInput => inputOf(task, "check") as CheckTaskInput;
+export const collectInput = (task: Task): CollectTaskInput => inputOf(task, "collect") as CollectTaskInput;
 export const deleteInput = (task: Task): DeleteTaskInput => inputOf(task, "delete") as DeleteTaskInput;
 
-export const asInput = (input: BackupTaskInput | RestoreTaskInput | DeleteTaskInput | CheckTaskInput): Record<string, unknown> => ({
+export const asInput = (input: BackupTaskInput | RestoreTaskInput | DeleteTaskInput | CheckTaskInput | CollectTaskInput): Record<string, unknown> => ({
   ...input,
 });

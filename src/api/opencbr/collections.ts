@@ -1,0 +1,62 @@
+import { Type } from "@sinclair/typebox";
+import type { CollectReport } from "#repository/collect.ts";
+import { createCollection } from "#services/collect/createCollection.ts";
+import { planCollection } from "#services/collect/planCollection.ts";
+import { renderTask } from "../cbr/render-task.ts";
+import { maybe, paramsSchema } from "../cbr/schemas.ts";
+import { defineRoute } from "../http/route.ts";
+
+const body = Type.Object({
+  /** Whether to go on however much would be condemned. */
+  collection: Type.Object({ force: maybe(Type.Boolean()) }, { additionalProperties: false }),
+});
+/** Actions that an answer lists; all are counted. */
+const listed = 1000;
+
+function renderPlan(report: CollectReport | undefined) {
+  const plan = report?.plan;
+  const actions = plan?.actions ?? [];
+  return {
+    roots: report?.rootCount ?? 0,
+    pack_bytes: plan?.packBytes ?? 0,
+    live_bytes: plan?.liveBytes ?? 0,
+    condemn_bytes: plan?.condemnBytes ?? 0,
+    delete_bytes: plan?.deleteBytes ?? 0,
+    compact_bytes: plan?.compactBytes ?? 0,
+    stopped: plan?.stopped ?? null,
+    action_count: actions.length,
+    actions: actions.slice(0, listed).map((action) => ({
+      kind: action.kind,
+      object: action.kind === "purge" ? action.backupId : action.packId,
+      bytes: action.bytes,
+      reason: action.reason,
+    })),
+    damaged_backups: (report?.damaged ?? []).map(({ backupId, reason }) => ({ backup_id: backupId, reason })),
+  };
+}
+
+/** Taking away what no backup needs any more. */
+export const collectRoutes = [
+  defineRoute({
+    method: "POST",
+    path: "/collections",
+    operation: "CreateCollection",
+    action: "opencbr:admin:collect",
+    successStatus: 202,
+    schema: { params: paramsSchema("project_id"), body },
+    async handler({ body: { collection } }, caller, context) {
+      return { body: { operation_log: renderTask(await createCollection(context, caller, { force: collection.force ?? false })) } };
+    },
+  }),
+  defineRoute({
+    method: "POST",
+    path: "/collections/plan",
+    operation: "PlanCollection",
+    action: "opencbr:admin:collect",
+    successStatus: 200,
+    schema: { params: paramsSchema("project_id"), body },
+    async handler({ body: { collection } }, caller, context) {
+      return { body: { plan: renderPlan(await planCollection(context, caller, { force: collection.force ?? false })) } };
+    },
+  }),
+];
