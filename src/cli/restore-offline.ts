@@ -20,6 +20,7 @@ interface Options {
   backup?: string;
   to?: string;
   force?: boolean;
+  allowHoles?: boolean;
   list?: boolean;
   json?: boolean;
 }
@@ -36,6 +37,7 @@ export function restoreOffline(parent: Command): void {
     .option("--backup <id>", "the disk backup to restore")
     .option("--to <file>", "raw image or block device to write")
     .option("--force", "overwrite what --to names")
+    .option("--allow-holes", "restore what can be read of a damaged backup; the rest becomes zeros and is told")
     .option("--list", "list the backups of the store")
     .option("--json", "answer in JSON")
     .action(async (options: Options) => {
@@ -119,12 +121,19 @@ async function restore(repository: OfflineRepository, options: Options): Promise
     try {
       const onProgress = (at: { phase: string; bytesDone: number; bytesTotal: number | null }): void =>
         bar.update(at.bytesDone, at.bytesTotal, undefined, at.phase);
-      const outcome = await repository.restore({ tenant, backupId, path }, { onProgress, signal: stopping.signal });
+      const outcome = await repository.restore(
+        { tenant, backupId, path, allowHoles: options.allowHoles === true },
+        { onProgress, signal: stopping.signal },
+      );
       succeeded = true;
-      const { sizeBytes, writtenBytes, durationMs } = outcome;
+      const { sizeBytes, writtenBytes, durationMs, lost } = outcome;
       createOutput(isJson).answer(
-        { restored: { backup: backupId, path, size: sizeBytes, written: writtenBytes, duration_ms: durationMs } },
-        () => `restored ${backupId} to ${path}: ${formatBytes(sizeBytes)}, of which ${formatBytes(writtenBytes)} are data`,
+        { restored: { backup: backupId, path, size: sizeBytes, written: writtenBytes, duration_ms: durationMs, lost } },
+        () =>
+          [
+            `restored ${backupId} to ${path}: ${formatBytes(sizeBytes)}, of which ${formatBytes(writtenBytes)} are data`,
+            ...lost.map(({ offset, length, reason }) => `lost, zeros instead: ${length} bytes at byte ${offset}: ${reason}`),
+          ].join("\n"),
       );
     } finally {
       bar.finish(succeeded);

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { chmodSync, mkdtempSync, openSync, readSync, closeSync, rmSync, statSync, writeFileSync, readdirSync } from "node:fs";
+import { chmodSync, mkdtempSync, openSync, readFileSync, readSync, closeSync, rmSync, statSync, writeFileSync, readdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -85,6 +85,33 @@ test("the list tells id, name, resource, time, size and status", async () => {
   );
   const people = await offline("--list");
   assert.match(people.stdout, /the-name/);
+});
+
+test("a damaged backup is refused with the range; --allow-holes gives the rest, and zeros where it says", async () => {
+  const damaged = join(folder, "damaged");
+  execFileSync("cp", ["-a", store, damaged]);
+  const packs = readdirSync(damaged, { recursive: true, encoding: "utf8" }).filter((name) => /packs\/..\/[0-9a-f]{32}$/.test(name));
+  const [largest = ""] = packs.map((name) => join(damaged, name)).sort((a, b) => statSync(b).size - statSync(a).size);
+  const content = readFileSync(largest);
+  const at = content.length >> 1;
+  content[at] = content[at]! ^ 1;
+  writeFileSync(largest, content);
+  const to = join(folder, "damaged.raw");
+  const args = ["restore", "--offline", "--store", damaged, "--key", key, "--backup", disk, "--to", to, "--json"];
+  const refused = await runCommand(args);
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, new RegExp(`backup ${disk}`));
+  const { code, stdout, stderr } = await runCommand([...args, "--force", "--allow-holes"]);
+  assert.equal(code, 0, stderr);
+  const { lost } = JSON.parse(stdout).restored;
+  assert.equal(lost.length, 1);
+  const [{ offset, length }] = lost;
+  const expected = Buffer.alloc(4 * MiB);
+  bytes.copy(expected, 4096);
+  const start = 700 * MiB;
+  assert.ok(offset >= start && length > 0 && offset + length <= start + 4 * MiB, JSON.stringify(lost));
+  expected.fill(0, offset - start, offset - start + length);
+  assert.ok(partOf(to, start, 4 * MiB).equals(expected));
 });
 
 test("what cannot be done is said in one sentence, and nothing is written", async () => {
