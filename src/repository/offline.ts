@@ -10,6 +10,7 @@ import { readPackContents } from "./index-reconcile.ts";
 import { ChunkIndex } from "./index.ts";
 import type { TenantKeys } from "./keys.ts";
 import { LanePool } from "./lane-pool.ts";
+import { DEFAULT_MEMORY_BYTES, MemoryBudget, planMemory } from "./memory-budget.ts";
 import { parsePackKey, rootObjectKey, rootPrefix, tenantPrefix } from "./layout.ts";
 import { listTenants } from "./rebuild-state.ts";
 import { isKeyDestroyed, loadTenantKeys, openRepository } from "./repository-record.ts";
@@ -77,10 +78,11 @@ export class OfflineRepository {
     const folder = await mkdtemp(join(tmpdir(), "opencbr-restore-"));
     try {
       const index = ChunkIndex.open(join(folder, "index.sqlite"), this.repositoryId);
-      const lanes = new LanePool(Math.max(1, laneCount ?? availableParallelism()));
+      const memory = new MemoryBudget(planMemory(DEFAULT_MEMORY_BYTES, laneCount ?? availableParallelism()));
+      const lanes = new LanePool(memory.plan.laneCount);
       try {
         await this.#indexPacks(index, tenant, control);
-        const context = { store: this.#store, index, lanes, reader: new RepositoryReader(this.#store, index) };
+        const context = { store: this.#store, index, lanes, memory, reader: new RepositoryReader(this.#store, index) };
         const sizeBytes = described.root.sizeBytes;
         return await new RestoreRun(context, { tenant, backupId, target: { kind: "file", path }, sizeBytes, allowHoles }, keys, control).run();
       } finally {
