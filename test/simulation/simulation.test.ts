@@ -1,17 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { mutants } from "./mutants.ts";
 import { simulate } from "./simulate.ts";
 
 const seeds = 500;
 
 /** Where the story of a seed can be read: it is the same each time. */
-const replay = (seed: number): string => `node test/simulation/run.ts --from ${seed} --seeds 1 --hours 16 --log`;
+const replay = (seed: number): string => `node test/simulation/run.ts --from ${seed} --seeds 1 --hours 12 --log`;
 
 test(`${seeds} seeds: every committed backup restores after every step, and in the end there is no garbage`, async (t) => {
   const counts: Record<string, number> = {};
   for (let seed = 0; seed < seeds; seed++) {
-    const result = await simulate({ seed });
+    const result = await simulate({ seed, hours: 12 });
     assert.equal(result.violation, undefined, `seed ${seed}: ${result.violation}\n${replay(seed)}\n${result.log.slice(-40).join("\n")}`);
     for (const [what, count] of Object.entries(result.counts)) counts[what] = (counts[what] ?? 0) + count;
   }
@@ -36,14 +35,3 @@ test("a seed tells the same story each time", async () => {
   assert.deepEqual(one, two);
   assert.ok(one.steps > 50);
 });
-
-for (const [name, mutate] of Object.entries(mutants))
-  test(`noticed: ${name}`, async (t) => {
-    for (let seed = 0; seed < 300; seed++) {
-      const { violation } = await simulate({ seed, mutate });
-      if (violation === undefined) continue;
-      t.diagnostic(`seed ${seed}: ${violation.split("\n", 1)[0]}`);
-      return;
-    }
-    assert.fail("no seed noticed");
-  });

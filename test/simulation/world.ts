@@ -6,7 +6,7 @@ import { moveToBin } from "#repository/collect-bin.ts";
 import { undelete } from "#repository/collect-undelete.ts";
 import { adoptGeneration } from "#repository/collect-generation.ts";
 import { collectTenant } from "#repository/collect.ts";
-import type { CollectParts, CollectReport } from "#repository/collect.ts";
+import type { CollectParts, CollectReport, CollectRequest } from "#repository/collect.ts";
 import { RepositoryReader } from "#repository/engine-reader.ts";
 import { RepositoryError } from "#repository/engine-types.ts";
 import { ChunkIndex } from "#repository/index.ts";
@@ -141,14 +141,15 @@ export class World {
     this.say(`${host.process.name}: ${backupId} is back`);
   }
 
-  async collect(host: Host, options: { dryRun?: boolean } = {}): Promise<CollectReport> {
+  async collect(host: Host, options: Partial<CollectRequest> = {}): Promise<CollectReport> {
     const report = await collectTenant(this.collectParts(host), {
       tenant,
-      dryRun: options.dryRun ?? false,
+      dryRun: false,
       graceUs: this.graceUs,
       maxCondemnRatio: 1,
       compactBelowRatio: 0.5,
       orphanUs: 7 * this.graceUs,
+      ...options,
     });
     this.say(`${host.process.name}: collected ${JSON.stringify(report.done)} of ${report.rootCount} roots${report.plan.stopped ?? ""}`);
     return report;
