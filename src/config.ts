@@ -88,6 +88,14 @@ export const settingTable = {
     maximum: 256,
     doc: "Threads that hash, compress and encrypt; 0 = one per core.",
   },
+  memoryMib: {
+    type: "integer",
+    unit: "MiB",
+    default: "512",
+    minimum: 256,
+    maximum: 1_048_576,
+    doc: "Memory for all running backups and restores together, however large the disks. More lanes need more: some 100 MiB each.",
+  },
   taskConcurrency: {
     type: "integer",
     unit: "tasks",
