@@ -64,12 +64,14 @@ export async function matchIndex(
     tenant,
     entries.map(({ id }) => id),
   );
-  const damaged = index.damage.countOf(tenant) === 0 ? new Map<string, unknown>() : index.damage.of(tenant);
+  const damaged = new Map(index.damage.inPack(packId).map((place) => [hexOf(place.id), place]));
   const toPlace: PlacedRecord[] = [];
   for (const [at, entry] of entries.entries()) {
     const place = places[at];
     if (place === undefined) {
-      if (!damaged.has(hexOf(entry.id))) toPlace.push(entry);
+      // Found damaged at another place than its own, it was the index that was wrong.
+      const bad = damaged.get(hexOf(entry.id));
+      if (bad === undefined || !isAt(bad, entry)) toPlace.push(entry);
     } else if (Buffer.compare(place.packId, packId) === 0) {
       if (!isAt(place, entry)) toPlace.push(entry);
     } else if (!(await trailers.confirms(place, entry.id))) toPlace.push(entry);
@@ -79,5 +81,5 @@ export async function matchIndex(
   return wrong;
 }
 
-const isAt = (place: Location, entry: PlacedRecord): boolean =>
+const isAt = (place: Omit<PlacedRecord, "id">, entry: PlacedRecord): boolean =>
   place.slot === entry.slot && place.offset === entry.offset && place.length === entry.length && place.plainLength === entry.plainLength;

@@ -204,12 +204,12 @@ export class CheckRun {
     this.#outcome.backups = walk.backups;
     this.#outcome.pages = walk.pages;
     for (const { object, reason } of walk.findings) this.#find(object, reason, false);
+    if (walk.isComplete) this.#damage.prune(tenant, (id) => walk.damagedReferred.has(id));
     for (const kind of ["page", "data"] as const) {
       const ids = walk.lost.filter((each) => each.kind === kind).map(({ id }) => id);
       const marked = this.#damage.markLost(tenant, kind, ids, "it is in no pack", nowUs);
       if (marked > 0) this.#find("index", `${marked} ${kind === "page" ? "pages" : "chunks"} that backups refer to are in no pack`, false);
     }
-    if (walk.isComplete) this.#damage.prune(tenant, (id) => walk.damagedReferred.has(id));
     const reporter = new DamageReporter({ index, reader }, tenant, this.#keys);
     const damaged: BackupDamage[] = [];
     for (const backupId of backupIds) {

@@ -89,7 +89,8 @@ export class DamageTable {
   /** The places that the index has in this pack. */
   placesIn(packId: Uint8Array): PlacedRecord[] {
     return this.#all(
-      `SELECT r.id, r.slot, r.offset, r.length, r.plain FROM packs p JOIN records r ON r.tenant = p.tenant AND r.pack = p.no WHERE p.id = ? ORDER BY r.slot`,
+      `SELECT r.id, r.slot, r.offset, r.length, r.plain FROM packs p JOIN records r ON r.tenant = p.tenant AND r.pack = p.no
+       WHERE p.id = ? ORDER BY r.slot`,
       packId,
     ).map(placedOf);
   }
@@ -150,8 +151,9 @@ export class DamageTable {
     if (ids.length === 0) return 0;
     return this.#transaction(tenant, (no) => {
       const insert = this.#statement(
-        `INSERT OR IGNORE INTO records (tenant, id, pack, slot, offset, length, plain) SELECT d.tenant, d.id, d.pack, d.slot, d.offset, d.length, d.plain
-         FROM damaged d JOIN packs p ON p.no = d.pack WHERE p.id = ? AND d.tenant = ? AND d.id = ?`,
+        `INSERT OR IGNORE INTO records (tenant, id, pack, slot, offset, length, plain)
+         SELECT d.tenant, d.id, d.pack, d.slot, d.offset, d.length, d.plain
+         FROM damaged d JOIN packs p ON p.no = d.pack WHERE p.id = ? AND p.state < 2 AND d.tenant = ? AND d.id = ?`,
       );
       let restored = 0;
       for (const id of ids) {
@@ -207,17 +209,21 @@ export class DamageTable {
     this.#database.exec("DELETE FROM pack_checks WHERE pack NOT IN (SELECT no FROM packs)");
   }
 
-  /** Gives these records their place in this pack, whatever the index said of them before. What is damaged in this very pack stays so. */
+  /** Gives these records their place in this pack, unless it is being deleted. What is damaged at this very place stays so. */
   place(tenant: string, packId: Uint8Array, entries: readonly PlacedRecord[]): number {
     if (entries.length === 0) return 0;
     return this.#transaction(tenant, (no) => {
-      const isDamaged = this.#statement("SELECT 1 FROM damaged d JOIN packs p ON p.no = d.pack WHERE p.id = ? AND d.tenant = ? AND d.id = ?");
+      const isDamaged = this.#statement(
+        `SELECT 1 FROM damaged d JOIN packs p ON p.no = d.pack WHERE p.id = ? AND d.tenant = ? AND d.id = ?
+         AND d.slot = ? AND d.offset = ? AND d.length = ? AND d.plain = ?`,
+      );
       const insert = this.#statement(
-        `INSERT OR REPLACE INTO records (tenant, id, pack, slot, offset, length, plain) SELECT ?, ?, no, ?, ?, ?, ? FROM packs WHERE id = ?`,
+        `INSERT OR REPLACE INTO records (tenant, id, pack, slot, offset, length, plain)
+         SELECT ?, ?, no, ?, ?, ?, ? FROM packs WHERE id = ? AND state < 2`,
       );
       let placed = 0;
       for (const { id, slot, offset, length, plainLength } of entries) {
-        if (isDamaged.get(packId, no, id) !== undefined) continue;
+        if (isDamaged.get(packId, no, id, slot, offset, length, plainLength) !== undefined) continue;
         if (insert.run(no, id, slot, offset, length, plainLength, packId).changes === 0) continue;
         this.forget(no, id);
         placed++;
@@ -233,7 +239,8 @@ export class DamageTable {
       this.#transaction(tenant, (no) =>
         Number(
           this.#statement(
-            "UPDATE packs SET kind = ?1, size = ?2, records = ?3, tenant = ?4 WHERE id = ?5 AND (kind, size, records, tenant) IS NOT (?1, ?2, ?3, ?4)",
+            `UPDATE packs SET kind = ?1, size = ?2, records = ?3, tenant = ?4
+             WHERE id = ?5 AND (kind, size, records, tenant) IS NOT (?1, ?2, ?3, ?4)`,
           ).run(code, sizeBytes, recordCount, no, packId).changes,
         ),
       ) > 0
