@@ -34,8 +34,9 @@ import type { CollectReport, CollectRequest } from "./collect.ts";
 import { ChunkIndex } from "./index.ts";
 import type { Reconciled } from "./index-reconcile.ts";
 import type { TenantKeys } from "./keys.ts";
+import { PACK_TARGET_BYTES } from "./lane-messages.ts";
 import { LanePool } from "./lane-pool.ts";
-import { DEFAULT_MEMORY_BYTES, MemoryBudget, planMemory } from "./memory-budget.ts";
+import { DEFAULT_MEMORY_BYTES, MemoryBudget, packMemory, planMemory } from "./memory-budget.ts";
 import { rootPrefix } from "./layout.ts";
 import { listTenants, readState, writeState } from "./rebuild-state.ts";
 import { loadOrCreateTenantKeys, loadTenantKeys, openOrCreateRepository } from "./repository-record.ts";
@@ -43,6 +44,8 @@ import { RestoreRun } from "./restore-pipeline.ts";
 
 /** Packs being written at once. Each holds one of the four threads that do file work and cryptography for the whole process. */
 const WRITES_AT_ONCE = 2;
+/** Packs in memory while one is checked, or rewritten into another. */
+const PACKS_AT_ONCE = 2;
 const READ_RANGE_BYTES = 8 * 1024 * 1024;
 
 /** The engine itself, as it lives in its own thread. */
@@ -138,7 +141,7 @@ export class EngineCore implements Engine {
       checkRequestIsSound(request);
       const { tenant } = request;
       const keys = await this.#keysOf(tenant, false);
-      if (keys !== undefined) return await new CheckRun(this.#context, request, keys, inTurn).run();
+      if (keys !== undefined) return await this.#holdingPacks(inTurn.signal, () => new CheckRun(this.#context, request, keys, inTurn).run());
       const roots = await this.listRoots(tenant);
       return roots.length === 0 ? emptyOutcome() : keylessOutcome(roots, "the tenant's key object is missing: nothing of it can be read");
     });
@@ -201,7 +204,8 @@ export class EngineCore implements Engine {
       check(Number.isSafeInteger(orphanUs) && orphanUs >= 0, `orphanUs ${orphanUs} is not a time in microseconds`);
       for (const [name, ratio] of Object.entries({ maxCondemnRatio, compactBelowRatio }))
         check(ratio >= 0 && ratio <= 1, `${name} ${ratio} is not between 0 and 1`);
-      return await collectTenant({ ...this.#context, keysOf: (tenant) => this.#keysOf(tenant, false) }, request, inTurn);
+      const parts = { ...this.#context, keysOf: (tenant: string) => this.#keysOf(tenant, false) };
+      return await this.#holdingPacks(inTurn.signal, () => collectTenant(parts, request, inTurn));
     });
   }
 
@@ -247,6 +251,22 @@ export class EngineCore implements Engine {
     await this.#lanes.close();
     this.#index.close();
     await this.#store.close();
+  }
+
+  /** For work in the engine's own thread that holds whole packs: counted like a run's. */
+  async #holdingPacks<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
+    const gate = new Gate();
+    const wake = (): void => gate.notify();
+    const share = this.memory.open(() => queueMicrotask(wake));
+    signal?.addEventListener("abort", wake, { once: true });
+    try {
+      await gate.until(() => signal?.aborted === true || share.take(PACKS_AT_ONCE * packMemory(PACK_TARGET_BYTES, 0)));
+      throwIfCancelled(signal);
+      return await work();
+    } finally {
+      signal?.removeEventListener("abort", wake);
+      share.close();
+    }
   }
 
   async #inTurn<T>(control: TaskControl, work: (control: TaskControl) => Promise<T>): Promise<T> {
