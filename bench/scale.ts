@@ -1,0 +1,137 @@
+/**
+ * Whether time and memory follow the data, not the disk: `node bench/scale.ts changes|sparse|concurrent`, each in a process of its own. Prints Markdown.
+ *
+ * - `changes`: increments of 0.1 %, 1 % and 10 % of 1 GiB of data, told by a list of changed extents and found by rescan, on disks of 4 and 64 GiB.
+ * - `sparse`: a disk of 2 TiB with 1 GiB of data in 64 places, in a repository whose index has a million other chunks.
+ * - `concurrent`: four backups of 512 MiB each at once, and four restores.
+ */
+import { randomBytes } from "node:crypto";
+import { closeSync, ftruncateSync, mkdirSync, openSync, rmSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { ChunkIndex } from "../src/repository/index.ts";
+import type { Extent } from "../src/sources/source.ts";
+import { generator } from "./engine-disk.ts";
+import { backup, conditions, measured, megabytes, MIB, openEngine, row, seconds } from "./measure.ts";
+
+const part = process.argv[2];
+const work = join(import.meta.dirname, "work", `scale-${part}`);
+rmSync(work, { recursive: true, force: true });
+mkdirSync(work, { recursive: true });
+
+/** A sparse disk with `places` runs of data at even distances, half random, half repeated bytes. */
+function makeDisk(name: string, sizeBytes: number, dataBytes: number, places: number): { path: string; data: Extent[] } {
+  const path = join(work, name);
+  const fd = openSync(path, "w");
+  ftruncateSync(fd, sizeBytes);
+  const length = dataBytes / places;
+  const data = Array.from({ length: places }, (_, n) => ({ offset: Math.floor((sizeBytes / places) * n), length }));
+  for (const { offset } of data) {
+    for (let at = 0; at < length; at += MIB) {
+      const bytes = Buffer.alloc(MIB, randomBytes(64));
+      randomBytes(MIB / 2).copy(bytes);
+      writeSync(fd, bytes, 0, MIB, offset + at);
+    }
+  }
+  closeSync(fd);
+  return { path, data };
+}
+
+/** Overwrites so much of the data, in blocks of 256 KiB at random places; tells where. */
+function change(path: string, data: Extent[], bytes: number, seed: number): Extent[] {
+  const random = generator(seed);
+  const fd = openSync(path, "r+");
+  const changed: Extent[] = [];
+  for (let left = bytes; left > 0; left -= MIB / 4) {
+    const { offset, length } = data[Math.floor(random() * data.length)]!;
+    const extent = { offset: offset + Math.floor((random() * length) / (MIB / 4)) * (MIB / 4), length: MIB / 4 };
+    writeSync(fd, randomBytes(extent.length), 0, extent.length, extent.offset);
+    changed.push(extent);
+  }
+  closeSync(fd);
+  return changed;
+}
+
+const peak = (): string => `${(process.resourceUsage().maxRSS / 1024).toFixed(0)} MiB`;
+
+async function changes(): Promise<void> {
+  console.log(row("disk", "changed", "by list, processor", "by list, wall", "read", "by rescan, processor", "by rescan, wall", "read"));
+  console.log(row("--:", "--:", "--:", "--:", "--:", "--:", "--:", "--:"));
+  for (const gib of [4, 64]) {
+    const { path, data } = makeDisk("disk", gib * 1024 * MIB, 1024 * MIB, 64);
+    const folder = join(work, "repository");
+    mkdirSync(folder);
+    const engine = await openEngine(folder);
+    for (const tenant of ["list", "scan"]) await backup(engine, path, { tenant, backupId: "base" });
+    for (const [n, share] of [0.001, 0.01, 0.1].entries()) {
+      const changedExtents = change(path, data, 1024 * MIB * share, n);
+      const increment = { backupId: `day-${n}`, baseId: n === 0 ? "base" : `day-${n - 1}` };
+      const list = await measured(() => backup(engine, path, { tenant: "list", ...increment, changedExtents }));
+      if (list.result.changeList !== "used") throw new Error("the list was not used");
+      const scan = await measured(() => backup(engine, path, { tenant: "scan", ...increment }));
+      const cells = [list, scan].flatMap(({ cpuMs, wallMs, result }) => [seconds(cpuMs), seconds(wallMs), megabytes(result.readBytes)]);
+      console.log(row(`${gib} GiB`, `${share * 100} %`, ...cells));
+    }
+    await engine.close();
+    rmSync(folder, { recursive: true });
+  }
+}
+
+async function sparse(): Promise<void> {
+  const { path } = makeDisk("disk", 2048 * 1024 * MIB, 1024 * MIB, 64);
+  const engine = await openEngine(work);
+  const index = ChunkIndex.open(join(work, "index.db"), engine.repositoryId);
+  for (let pack = 0; pack < 1_000_000 / 125; pack++) {
+    const entries = Array.from({ length: 125 }, (_, slot) => {
+      return { id: randomBytes(32), slot, offset: 100 + slot * MIB, length: MIB / 4, plainLength: MIB / 4, compressed: true };
+    });
+    index.addPack("other", { packId: randomBytes(16), kind: "data", sizeBytes: 32 * MIB, entries });
+  }
+  index.close();
+  const target = { kind: "file" as const, path: join(work, "restored") };
+  const steps: [string, () => Promise<unknown>][] = [
+    ["first backup", () => backup(engine, path, { backupId: "first" })],
+    ["unchanged, rescan", () => backup(engine, path, { backupId: "rescan", baseId: "first" })],
+    ["unchanged, empty list", () => backup(engine, path, { backupId: "list", baseId: "first", changedExtents: [] })],
+    ["restore", () => engine.restore({ tenant: "bench", backupId: "list", target, sizeBytes: 2048 * 1024 * MIB }, {})],
+  ];
+  console.log(row("2 TiB, 1 GiB of data", "processor", "wall", "peak RSS so far"));
+  console.log(row("---", "--:", "--:", "--:"));
+  for (const [name, step] of steps) {
+    const { cpuMs, wallMs } = await measured(step);
+    console.log(row(name, seconds(cpuMs), seconds(wallMs), peak()));
+  }
+  await engine.close();
+}
+
+async function concurrent(): Promise<void> {
+  const engine = await openEngine(work);
+  const disks = [1, 2, 3, 4].map((n) => ({ id: `backup-${n}`, ...makeDisk(`disk-${n}`, 1024 * MIB, 512 * MIB, 16) }));
+  const before = peak();
+  const backups = await measured(() => Promise.all(disks.map(({ id, path }) => backup(engine, path, { backupId: id }))));
+  const afterBackups = peak();
+  const restores = await measured(() =>
+    Promise.all(
+      disks.map(({ id, path }) =>
+        engine.restore({ tenant: "bench", backupId: id, target: { kind: "file", path: `${path}.restored` }, sizeBytes: 1024 * MIB }, {}),
+      ),
+    ),
+  );
+  await engine.close();
+  const durations = backups.result.map(({ durationMs }) => durationMs);
+  console.log(row("four at once, 512 MiB of data each", "processor", "wall", "peak RSS so far"));
+  console.log(row("---", "--:", "--:", "--:"));
+  console.log(row("before", "", "", before));
+  console.log(row("backups", seconds(backups.cpuMs), seconds(backups.wallMs), afterBackups));
+  console.log(row("restores", seconds(restores.cpuMs), seconds(restores.wallMs), peak()));
+  console.log(`\nThe first of the four backups took ${seconds(Math.min(...durations))}, the last ${seconds(Math.max(...durations))}.`);
+}
+
+const parts: Record<string, () => Promise<void>> = { changes, sparse, concurrent };
+const chosen = parts[part ?? ""];
+if (chosen === undefined) throw new Error("say which part: changes, sparse or concurrent");
+console.log(`${conditions()}\n`);
+try {
+  await chosen();
+} finally {
+  rmSync(work, { recursive: true, force: true });
+}
