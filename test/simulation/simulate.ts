@@ -252,11 +252,11 @@ class Simulation {
     const trouble = this.#seed % 4;
     const process = world.host("trouble").process;
     for (;;) {
-      await world.time.sleep(this.#choice.next() * 16 * hourUs * this.#pace, process);
+      await world.time.sleep(this.#choice.next() * 6 * hourUs * this.#pace, process);
       if (this.#isOver || trouble === 0) return;
       const what = this.#choice.next();
-      if (what < 0.6) this.#crash(this.#choice.below(2));
-      else if (what < 0.75) this.#setClock();
+      if (what < 0.4) this.#crash(this.#choice.below(2));
+      else if (what < 0.5) this.#setClock();
       else if (trouble === 3) {
         if (this.#copy === undefined || this.#choice.chance(0.4)) this.#copy = world.copyDatabase();
         else {

@@ -5,12 +5,12 @@ import { simulate } from "./simulate.ts";
 const seeds = 500;
 
 /** Where the story of a seed can be read: it is the same each time. */
-const replay = (seed: number): string => `node test/simulation/run.ts --from ${seed} --seeds 1 --hours 12 --log`;
+const replay = (seed: number): string => `node test/simulation/run.ts --from ${seed} --seeds 1 --hours 8 --log`;
 
 test(`${seeds} seeds: every committed backup restores after every step, and in the end there is no garbage`, async (t) => {
   const counts: Record<string, number> = {};
   for (let seed = 0; seed < seeds; seed++) {
-    const result = await simulate({ seed, hours: 12 });
+    const result = await simulate({ seed, hours: 8 });
     assert.equal(result.violation, undefined, `seed ${seed}: ${result.violation}\n${replay(seed)}\n${result.log.slice(-40).join("\n")}`);
     for (const [what, count] of Object.entries(result.counts)) counts[what] = (counts[what] ?? 0) + count;
   }
