@@ -37,13 +37,13 @@ export function imageEngine(images: Map<string, Uint8Array>): Engine {
       if (image === undefined) return undefined;
       return { backupId, tenant, baseId: null, sizeBytes: image.length } as Awaited<ReturnType<Engine["readRoot"]>>;
     },
-    listRoots: unused,
+    listRoots: () => Promise.resolve([]),
     discardRoot: unused,
-    listDeleted: unused,
-    undelete: unused,
+    listDeleted: () => Promise.resolve([]),
+    undelete: () => Promise.resolve(false),
     collect: unused,
     check: unused,
-    damage: unused,
+    damage: () => Promise.resolve([]),
     storedBytes: () => Promise.resolve(0),
     listTenants: unused,
     writeState: unused,

@@ -1,5 +1,4 @@
 import { Type } from "@sinclair/typebox";
-import type { CollectReport } from "#repository/collect.ts";
 import { createCollection } from "#services/collect/createCollection.ts";
 import { planCollection } from "#services/collect/planCollection.ts";
 import { renderTask } from "../cbr/render-task.ts";
@@ -13,7 +12,7 @@ const body = Type.Object({
 /** Actions that an answer lists; all are counted. */
 const listed = 1000;
 
-function renderPlan(report: CollectReport | undefined) {
+function renderPlan(report: Awaited<ReturnType<typeof planCollection>>) {
   const plan = report?.plan;
   const actions = plan?.actions ?? [];
   return {

@@ -62,6 +62,8 @@ export const checkInput = (task: Task): CheckTaskInput => inputOf(task, "check")
 export const collectInput = (task: Task): CollectTaskInput => inputOf(task, "collect") as CollectTaskInput;
 export const deleteInput = (task: Task): DeleteTaskInput => inputOf(task, "delete") as DeleteTaskInput;
 
-export const asInput = (input: BackupTaskInput | RestoreTaskInput | DeleteTaskInput | CheckTaskInput | CollectTaskInput): Record<string, unknown> => ({
+export const asInput = (
+  input: BackupTaskInput | RestoreTaskInput | DeleteTaskInput | CheckTaskInput | CollectTaskInput,
+): Record<string, unknown> => ({
   ...input,
 });

@@ -62,6 +62,7 @@ async function cancelWaiting(context: Context, task: Task): Promise<void> {
         }
       });
     case "check":
+    case "collect":
       return context.catalog.transaction(endCancelled);
     case "remove_resource":
     case "vault_delete":
