@@ -57,7 +57,8 @@ async function run({ client, output, bars }: Tools, options: Options): Promise<v
   const done = task.extra_info.collect ?? {};
   output.answer({ operation_log: task }, () =>
     [
-      `${formatBytes(done.freed_bytes ?? 0)} freed (${done.deleted ?? 0} packs), ${formatBytes(done.condemned_bytes ?? 0)} condemned (${done.condemned ?? 0} packs)`,
+      `${formatBytes(done.freed_bytes ?? 0)} freed (${done.deleted ?? 0} packs)`,
+      `${formatBytes(done.condemned_bytes ?? 0)} condemned (${done.condemned ?? 0} packs): they go after the grace period`,
       `${done.compacted ?? 0} packs compacted, ${done.purged ?? 0} deleted backups purged`,
     ].join("\n"),
   );

@@ -28,9 +28,9 @@ export interface CompactSteps {
 type CompactAction = Extract<CollectAction, { packNo: number }>;
 
 /**
- * Copies what is in use out of packs that are mostly garbage into new ones, record by record as it was compressed, each verified. The new pack is in the
- * store before the index points at it; the old one is condemned like any other and stays for the grace period. Interrupted, it leaves a new pack that no
- * place points at.
+ * Copies what is in use out of packs that are mostly garbage into new ones, record by record as it was compressed, each verified. The new pack is
+ * in the store before the index points at it; the old one is condemned like any other and stays for the grace period. Interrupted, it leaves a new
+ * pack that no place points at.
  */
 export async function compactPacks(parts: CompactParts, actions: readonly CompactAction[], mark: Mark, steps: CompactSteps): Promise<void> {
   for (const kind of ["data", "page"] as const) {

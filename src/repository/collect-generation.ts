@@ -6,8 +6,9 @@ import type { ChunkIndex } from "./index.ts";
 import { generationObjectKey, generationPrefix, hexOf } from "./layout.ts";
 
 /*
- * `collect/generation/<n>` tells that collection has deleted through an index n times. An index that says otherwise is an older copy, or another one: what it
- * calls condemned may be in use again since. It must not delete anything until it has been compared with the store and has started over.
+ * `collect/generation/<n>` tells that collection has deleted through an index n times. An index that says otherwise is an older copy, or another
+ * one: what it calls condemned may be in use again since. It must not delete anything until it has been compared with the store and has started
+ * over.
  */
 
 const outdated = (index: number): RepositoryError =>
@@ -41,7 +42,10 @@ async function newestOf(store: ObjectStore): Promise<number> {
   return newest;
 }
 
-/** The next generation, to be told before anything is deleted. `collector`: the token of the collection. Errors: `indexOutdated`, `collectRunning`. */
+/**
+ * The next generation, to be told before anything is deleted. `collector`: the token of the collection. Errors: `indexOutdated`,
+ * `collectRunning`.
+ */
 export async function raiseGeneration(store: ObjectStore, index: ChunkIndex, random: Random, collector: Uint8Array): Promise<void> {
   await checkGeneration(store, index);
   const { number } = index.ledger.generation();
@@ -58,8 +62,8 @@ export async function raiseGeneration(store: ObjectStore, index: ChunkIndex, ran
 }
 
 /**
- * To be called when the index has just been compared with the store, before anything relies on it: an index that is not of the store's generation starts
- * over. Tells whether it did.
+ * To be called when the index has just been compared with the store, before anything relies on it: an index that is not of the store's generation
+ * starts over. Tells whether it did.
  */
 export async function adoptGeneration(store: ObjectStore, index: ChunkIndex): Promise<boolean> {
   try {

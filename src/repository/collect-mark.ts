@@ -20,8 +20,8 @@ export interface MarkParts {
 }
 
 /**
- * One bit for each record of a tenant's packs, as they were when the mark started, and the live bytes of each pack: 0.9 MiB for a TiB of chunks of 256 KiB.
- * A page's own bit tells that it has been walked.
+ * One bit for each record of a tenant's packs, as they were when the mark started, and the live bytes of each pack: 0.9 MiB for a TiB of chunks of
+ * 256 KiB. A page's own bit tells that it has been walked.
  */
 class MarkBits {
   readonly #packNos: number[] = [];
@@ -136,8 +136,8 @@ function* liveRows(index: ChunkIndex, tenant: string): Generator<{ no: number; r
 }
 
 /**
- * Everything that may have to be kept. A deletion moves a root from `roots/` to `bin/`, so roots are listed first: it is seen in one of them. A listing may
- * lack what the index knows; that is asked for by name.
+ * Everything that may have to be kept. A deletion moves a root from `roots/` to `bin/`, so roots are listed first: it is seen in one of them. A
+ * listing may lack what the index knows; that is asked for by name.
  */
 async function rootsOf(
   { store, index }: MarkParts,

@@ -5,8 +5,8 @@ import { readPackContents } from "./index-reconcile.ts";
 import { packPrefix, parsePackKey } from "./layout.ts";
 
 /**
- * Packs of the store that the index does not know: left by a run that ended between store and index. Those that can be read join the index as if they had just
- * been written, and from there go the way of all packs. The others are told.
+ * Packs of the store that the index does not know: left by a run that ended between store and index. Those that can be read join the index as if
+ * they had just been written, and from there go the way of all packs. The others are told.
  */
 export async function adoptOrphans(
   { store, index }: Pick<CollectParts, "store" | "index">,

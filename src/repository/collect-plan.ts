@@ -86,7 +86,7 @@ export function planCollect(input: PlanInput): CollectPlan {
     if (kind === "compact") plan.compactBytes += pack.sizeBytes;
   }
   if (plan.stopped === undefined && plan.condemnBytes > plan.packBytes * policy.maxCondemnRatio)
-    plan.stopped = `${plan.condemnBytes} of ${plan.packBytes} bytes would be condemned, which is more than ${Math.round(policy.maxCondemnRatio * 100)} %`;
+    plan.stopped = `${plan.condemnBytes} of ${plan.packBytes} bytes would be condemned, more than ${Math.round(policy.maxCondemnRatio * 100)} %`;
   if (plan.stopped !== undefined) plan.actions = plan.actions.filter(({ kind }) => kind === "revive");
   return plan;
 }

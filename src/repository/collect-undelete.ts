@@ -8,8 +8,9 @@ import { binObjectKey, hexOf } from "./layout.ts";
 import { openRoot } from "./root.ts";
 
 /**
- * Brings a deleted backup back, as it was: false when it is not in the bin any more. It is done as a backup is made that reuses everything: in a session,
- * holding every pack that it needs, so that a collection that had left the backup out already does not take them. `missingChunk` when something is gone.
+ * Brings a deleted backup back, as it was: false when it is not in the bin any more. It is done as a backup is made that reuses everything: in a
+ * session, holding every pack that it needs, so that a collection that had left the backup out already does not take them. `missingChunk` when
+ * something is gone.
  */
 export async function undelete(
   parts: SessionParts & { reader: RepositoryReader; tenant: string; keys: TenantKeys },

@@ -47,8 +47,8 @@ export interface CollectReport {
 const leaseUs = 10 * 60 * 1_000_000;
 
 /**
- * One collection of one tenant: finishes what an earlier one began, marks, plans, and does what was planned. A pack is condemned by one run and deleted by
- * a later one, at least the grace period afterwards. May be repeated at any time, and interrupted anywhere.
+ * One collection of one tenant: finishes what an earlier one began, marks, plans, and does what was planned. A pack is condemned by one run and
+ * deleted by a later one, at least the grace period afterwards. May be repeated at any time, and interrupted anywhere.
  * Errors: `collectRunning`, `indexOutdated`, `cancelled`, those of the store.
  */
 export async function collectTenant(parts: CollectParts, request: CollectRequest, control: TaskControl = {}): Promise<CollectReport> {

@@ -44,7 +44,8 @@ const schema = `
 
 /**
  * chunk or page → place, for all tenants of one repository, in an SQLite file of its own. Synchronous; one connection.
- * It holds nothing that the packs in the store do not say: a commit lost with the power, or the whole file, is made good by {@link ChunkIndex.reconcile}.
+ * It holds nothing that the packs in the store do not say: a commit lost with the power, or the whole file, is made good by {@link
+ * ChunkIndex.reconcile}.
  */
 export class ChunkIndex {
   /** What is known to be broken. */
@@ -82,7 +83,8 @@ export class ChunkIndex {
     try {
       // Ids are random, so a pack's rows touch a page each: checkpoints 8 times rarer than the default more than halve the cost of a row.
       database.exec(
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -32768; PRAGMA wal_autocheckpoint = 8192; PRAGMA temp_store = MEMORY",
+        `PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -32768;
+         PRAGMA wal_autocheckpoint = 8192; PRAGMA temp_store = MEMORY`,
       );
       if (database.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").get() === undefined) {
         if (database.prepare("SELECT 1 FROM sqlite_schema").get() !== undefined)
@@ -135,8 +137,8 @@ export class ChunkIndex {
   }
 
   /**
-   * Adds a pack and its records in one transaction, in which `guard` may throw. The pack counts as touched now. The first place of an id stays, and its
-   * pack counts as touched too, for whoever adds this one relies on it; adding a known pack changes nothing else.
+   * Adds a pack and its records in one transaction, in which `guard` may throw. The pack counts as touched now. The first place of an id stays, and
+   * its pack counts as touched too, for whoever adds this one relies on it; adding a known pack changes nothing else.
    */
   addPack(tenant: string, pack: IndexedPack, guard?: () => void): void {
     this.#transaction(() => {
@@ -244,8 +246,8 @@ export class ChunkIndex {
   }
 
   /**
-   * Adds a pack that holds copies of records of other packs (`from`, one per entry), and moves the places of those that are still where they were copied
-   * from. `guard` may throw in the same transaction. Which packs pages refer to is forgotten where it named the old ones, to be told again.
+   * Adds a pack that holds copies of records of other packs (`from`, one per entry), and moves the places of those that are still where they were
+   * copied from. `guard` may throw in the same transaction. Which packs pages refer to is forgotten where it named the old ones, to be told again.
    */
   addCopies(tenant: string, pack: IndexedPack, from: readonly number[], guard: () => void): void {
     this.#transaction(() => {
@@ -272,8 +274,8 @@ export class ChunkIndex {
   }
 
   /**
-   * Removes the places in packs that are being deleted, of ids that start with this byte: the whole is done in 256 short steps, between which others get
-   * their turn.
+   * Removes the places in packs that are being deleted, of ids that start with this byte: the whole is done in 256 short steps, between which
+   * others get their turn.
    */
   removePlaces(tenant: string, packNos: ReadonlySet<number>, firstByte: number): void {
     const no = this.#tenantNo(tenant);

@@ -189,8 +189,8 @@ export class SessionLedger {
   }
 
   /**
-   * The first thing that a mark does, before it looks at any root: closes sessions whose lease has passed, begins an epoch, takes the floor. Sessions opened
-   * from now on are of the new epoch and thus above the floor; those that are open keep it at theirs or below.
+   * The first thing that a mark does, before it looks at any root: closes sessions whose lease has passed, begins an epoch, takes the floor.
+   * Sessions opened from now on are of the new epoch and thus above the floor; those that are open keep it at theirs or below.
    */
   beginMark(tenant: string, nowUs: number): MarkStart {
     return this.#transaction(() => {
@@ -254,14 +254,13 @@ export class SessionLedger {
   }
 
   /**
-   * From condemned to being deleted, for good: for packs that an earlier mark condemned before `condemnedBeforeUs`, that this later one did not find in use
-   * either, and that nobody has touched. Tells which. `collectRunning`
+   * From condemned to being deleted, for good: for packs that an earlier mark condemned before `condemnedBeforeUs`, that this later one did not
+   * find in use either, and that nobody has touched. Tells which. `collectRunning`
    */
   beginDelete(token: Uint8Array, packNos: readonly number[], mark: { epoch: number; floor: number }, condemnedBeforeUs: number): Set<number> {
     return this.#transaction(() => {
       this.requireCollector(token);
-      const sql =
-        "UPDATE packs SET state = 2 WHERE no = ? AND state = 1 AND touch_epoch < ? AND condemned_epoch < ? AND condemned_at <= ? AND condemned_epoch > 0";
+      const sql = "UPDATE packs SET state = 2 WHERE no = ? AND state = 1 AND touch_epoch < ? AND condemned_epoch < ? AND condemned_at <= ?";
       return new Set(packNos.filter((no) => this.#run(sql, no, mark.floor, mark.epoch, condemnedBeforeUs).changes > 0));
     });
   }

@@ -77,8 +77,9 @@ export class BackupSession {
   }
 
   /**
-   * Puts the root object: the backup exists. The session is looked at before, and again afterwards in the transaction that closes it: if its lease has
-   * passed in between, what the root refers to may be on its way out, so the root goes again. `sessionLost`; `invalidRequest` when the id is taken
+   * Puts the root object: the backup exists. The session is looked at before, and again afterwards in the transaction that closes it: if its lease
+   * has passed in between, what the root refers to may be on its way out, so the root goes again. `sessionLost`; `invalidRequest` when the id is
+   * taken
    */
   async commit(root: Uint8Array): Promise<void> {
     const { index, store, clock } = this.#parts;

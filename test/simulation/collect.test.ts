@@ -19,12 +19,12 @@ interface Stage {
   world: World;
   host: Host;
   /** Lets time pass until the work is done. */
-  play<T>(work: () => Promise<T>): Promise<T>;
-  wait(us: number): Promise<void>;
+  play: <T>(work: () => Promise<T>) => Promise<T>;
+  wait: (us: number) => Promise<void>;
   /** Backs up these contents, at the places that the keys say. */
-  backUp(backupId: string, disk: Record<number, number>, baseId?: string): Promise<void>;
+  backUp: (backupId: string, disk: Record<number, number>, baseId?: string) => Promise<void>;
   /** Collections until everything that was garbage at first is gone. */
-  collectAll(): Promise<void>;
+  collectAll: () => Promise<void>;
 }
 
 function stage(t?: TestContext): Stage {
@@ -32,18 +32,15 @@ function stage(t?: TestContext): Stage {
   t?.after(() => world.close());
   const host = world.host("host");
   async function play<T>(work: () => Promise<T>): Promise<T> {
-    let outcome: { value: T } | { error: unknown } | undefined;
-    work().then(
-      (value) => (outcome = { value }),
-      (error: unknown) => (outcome = { error }),
-    );
+    const done = { yet: false };
+    const outcome = work().finally(() => (done.yet = true));
+    outcome.catch(() => undefined);
     do await world.check();
-    while (outcome === undefined && (await world.time.step()));
+    while (!done.yet && (await world.time.step()));
     await new Promise((resolve) => setImmediate(resolve));
-    assert.ok(outcome !== undefined, "the work waits for something that never comes");
-    if ("error" in outcome) throw outcome.error;
+    assert.ok(done.yet, "the work waits for something that never comes");
     await world.check();
-    return outcome.value;
+    return await outcome;
   }
   const wait = (us: number): Promise<void> => play(() => world.time.sleep(us, host.process));
   return {

@@ -1,6 +1,6 @@
 /**
- * `node test/simulation/run.ts [--seeds N] [--from SEED] [--hours H] [--log]`: any number of seeds; a seed that fails prints itself, and with `--log` its
- * story. Ends with the number of failures as a line, and with 1 when there was one.
+ * `node test/simulation/run.ts [--seeds N] [--from SEED] [--hours H] [--log]`: any number of seeds; a seed that fails prints itself, and with
+ * `--log` its story. Ends with the number of failures as a line, and with 1 when there was one.
  */
 import { parseArgs } from "node:util";
 import { simulate } from "./simulate.ts";

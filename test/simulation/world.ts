@@ -200,7 +200,8 @@ export class World {
   /** After every step: each committed backup can be read bit for bit, and nothing that it needs is on its way out. */
   async check(): Promise<void> {
     if (!this.isReconciled) return;
-    const version = `${this.store.version}/${String(this.#database.prepare("SELECT total_changes() AS n").get()?.["n"])}/${this.committed.size}/${this.isRolledBack}`;
+    const changes = Number(this.#database.prepare("SELECT total_changes() AS n").get()?.["n"]);
+    const version = [this.store.version, changes, this.committed.size, this.isRolledBack].join("/");
     if (version === this.#checkedVersion) return;
     this.#checkedVersion = version;
     const needed = new Map<string, { id: Uint8Array; backupId: string }>();
