@@ -1,6 +1,6 @@
 /**
- * What the chunk size costs and gains: `node bench/chunk-size.ts [--mib 4096]`. First backup, the day after (2 % of the data written in scattered places)
- * and the index, for each size, on the disks of bench/engine-disk.ts. Prints Markdown.
+ * What the chunk size costs and gains: `node bench/chunk-size.ts [--mib 4096]`. First backup, the day after (2 % of the data written in scattered
+ * places) and the index, for each size, on the disks of bench/engine-disk.ts. Prints Markdown.
  */
 import { mkdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";

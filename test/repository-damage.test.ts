@@ -1,6 +1,6 @@
 /**
- * Damage of every kind at random places of a small repository: each case is found by a check or by a read, what the check calls sound reads right, and
- * wrong bytes are never given out. `OPENCBR_DAMAGE_SEED` replays another row of cases.
+ * Damage of every kind at random places of a small repository: each case is found by a check or by a read, what the check calls sound reads right,
+ * and wrong bytes are never given out. `OPENCBR_DAMAGE_SEED` replays another row of cases.
  */
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";

@@ -26,8 +26,8 @@ export interface Changes {
 }
 
 /**
- * Decides whether the request's list of changes is to be believed: there is a base, the disk has not become shorter, and a sample of what is said to be
- * unchanged agrees. What the base has lost, and what lies behind its end, counts as changed.
+ * Decides whether the request's list of changes is to be believed: there is a base, the disk has not become shorter, and a sample of what is said
+ * to be unchanged agrees. What the base has lost, and what lies behind its end, counts as changed.
  */
 export async function judgeChanges(request: {
   changedExtents?: readonly Extent[];
@@ -65,8 +65,8 @@ export function* allocatedAmong(touched: ChunkMap, source: Source, chunkBytes: n
 }
 
 /**
- * Reads a few chunks that are said to be unchanged and compares them with the base: half of them among what the base has, half where the source has data.
- * Tells what was read, and where the first one lies that has changed nevertheless.
+ * Reads a few chunks that are said to be unchanged and compares them with the base: half of them among what the base has, half where the source has
+ * data. Tells what was read, and where the first one lies that has changed nevertheless.
  */
 async function sampleUnchanged({
   source,

@@ -26,8 +26,8 @@ export interface SeatNeeds {
 }
 
 /**
- * In which lanes one run works, and how much it may send there: a lane is sat in only with memory for what it can hold. When the run's share shrinks because
- * others have come, it leaves lanes; it always keeps one.
+ * In which lanes one run works, and how much it may send there: a lane is sat in only with memory for what it can hold. When the run's share
+ * shrinks because others have come, it leaves lanes; it always keeps one.
  */
 export class LaneSeats {
   readonly #share: MemoryShare;
@@ -96,7 +96,10 @@ export class LaneSeats {
     return this.#seats.reduce((sum, { work }) => sum + work, 0);
   }
 
-  /** Leaves every lane and gives all memory back. The lanes let go of theirs when they hear that the run has ended, before any work that comes later. */
+  /**
+   * Leaves every lane and gives all memory back. The lanes let go of theirs when they hear that the run has ended, before any work that comes
+   * later.
+   */
   close(): void {
     for (const [lane, seat] of this.#seats.entries()) {
       if (seat.state !== "none") this.#share.budget.countSeat(lane, -1);

@@ -10,8 +10,9 @@ import { PACK_TARGET_BYTES, SEGMENT_BYTES } from "./lane-messages.ts";
  *
  * A backup's seat in a lane: 3 segments of 4 MiB, the pack being filled and one on its way to the store: 12 + 2 (P + 1) MiB, 78 for packs of 32 MiB;
  * and, where the share allows, a second pack on its way. A restore's seat: 3 stretches of packs of 4 MiB. With the default of 512 MiB and two lanes
- * 512 − 96 − 2 × 16 − 4 × 16 = 320 MiB are shared: one run has two lanes with two packs on their way each (222), two runs two lanes each (156), four one each (78).
- * What grows with the disk is small and comes on top: 1 bit per chunk and 32 bytes per page in the map and manifest, 0.7 MiB per TiB.
+ * 512 − 96 − 2 × 16 − 4 × 16 = 320 MiB are shared: one run has two lanes with two packs on their way each (222), two runs two lanes each (156),
+ * four one each (78). What grows with the disk is small and comes on top: 1 bit per chunk and 32 bytes per page in the map and manifest, 0.7 MiB
+ * per TiB.
  */
 
 const MIB = 1024 * 1024;
@@ -40,7 +41,9 @@ export interface MemoryPlan {
 /** Memory of one pack while it is filled and until it is stored. */
 export const packMemory = (targetBytes: number, chunkBytes: number): number => targetBytes + (chunkBytes >= LARGE_CHUNK_BYTES ? 10 : 1) * MIB;
 
-/** Memory that a backup needs in a lane to work there at all. Segments that were on their way when a pack became full may fill further small packs. */
+/**
+ * Memory that a backup needs in a lane to work there at all. Segments that were on their way when a pack became full may fill further small packs.
+ */
 export function backupSeatBytes(targetBytes: number, chunkBytes: number): number {
   const packs = 2 + Math.floor((WORK_PER_LANE * SEGMENT_BYTES) / targetBytes);
   return WORK_PER_LANE * SEGMENT_BYTES + packs * packMemory(targetBytes, chunkBytes);
@@ -49,8 +52,8 @@ export function backupSeatBytes(targetBytes: number, chunkBytes: number): number
 export const RESTORE_SEAT_BYTES = WORK_PER_LANE * SEGMENT_BYTES;
 
 /**
- * Divides `totalBytes` for up to `laneCount` lanes: packs as large as leave a seat in every lane and one for every run; with little memory fewer runs, then
- * fewer lanes.
+ * Divides `totalBytes` for up to `laneCount` lanes: packs as large as leave a seat in every lane and one for every run; with little memory fewer
+ * runs, then fewer lanes.
  */
 export function planMemory(totalBytes: number, laneCount: number): MemoryPlan {
   for (let lanes = Math.max(1, laneCount); ; lanes--) {

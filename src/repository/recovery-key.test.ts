@@ -21,7 +21,15 @@ test("a known key has a known text", () => {
   const text = formatRecoveryKey(Uint8Array.from({ length: 32 }, (_, at) => at));
   assert.equal(
     text,
-    "opencbr-recovery-key-v1\n1  000G-40R4-0M30-ET4B\n2  104G-M2RC-1M70-YZ1D\n3  208H-44RM-2MB1-FV68\n4  30CH-M6RW-3MF1-Y311\n5  2402-WC88-KKBJ-SNAK\n",
+    [
+      "opencbr-recovery-key-v1",
+      "1  000G-40R4-0M30-ET4B",
+      "2  104G-M2RC-1M70-YZ1D",
+      "3  208H-44RM-2MB1-FV68",
+      "4  30CH-M6RW-3MF1-Y311",
+      "5  2402-WC88-KKBJ-SNAK",
+      "",
+    ].join("\n"),
   );
 });
 

@@ -9,7 +9,8 @@ import { RepositoryError } from "./engine-types.ts";
  *   …
  *   5  XXXX-XXXX-XXXX-XXXX      10 bytes of derive("… whole", the 32 bytes)
  *
- * 10 bytes are 16 digits of base 32 in Crockford's alphabet (no I, L, O, U). A reader takes lower case, O for 0, I and L for 1, and any spaces and dashes.
+ * 10 bytes are 16 digits of base 32 in Crockford's alphabet (no I, L, O, U). A reader takes lower case, O for 0, I and L for 1, and any spaces and
+ * dashes.
  */
 const header = "opencbr-recovery-key-v1";
 const alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";

@@ -8,8 +8,8 @@ import { recoverTask } from "#services/runs/recoverTask.ts";
 const expiredAtOnce = 100;
 
 /**
- * What is due by the clock: tasks whose worker died, backups whose time is over, the day's checks, and collections. `isActive` tells which tasks run in this
- * process.
+ * What is due by the clock: tasks whose worker died, backups whose time is over, the day's checks, and collections. `isActive` tells which tasks
+ * run in this process.
  */
 export async function tick(context: Context, isActive: (taskId: string) => boolean): Promise<void> {
   const { catalog, clock, log } = context;
