@@ -1,6 +1,9 @@
 import { availableParallelism } from "node:os";
 import type { Random } from "#platform/random.ts";
+import { CountingStore } from "#storage/counting.ts";
+import type { StoreCount } from "#storage/counting.ts";
 import { LocalStore } from "#storage/local.ts";
+import { retrying } from "#storage/retrying.ts";
 import type { LocalFiles, ObjectStore } from "#storage/store.ts";
 import { systemClock } from "#platform/clock.ts";
 import type { Clock } from "#platform/clock.ts";
@@ -53,7 +56,7 @@ export class EngineCore implements Engine {
   readonly repositoryId: string;
   readonly store: Engine["store"];
   readonly reconciled: Reconciled;
-  readonly #store: ObjectStore & Partial<LocalFiles>;
+  readonly #store: CountingStore;
   readonly #index: ChunkIndex;
   readonly #lanes: LanePool;
   /** What backups and restores may hold, and do. */
@@ -70,7 +73,7 @@ export class EngineCore implements Engine {
   #running = 0;
 
   private constructor(
-    parts: { store: ObjectStore & Partial<LocalFiles>; index: ChunkIndex; masterKey: Uint8Array; random: Random; clock: Clock; memory: MemoryBudget },
+    parts: { store: CountingStore; index: ChunkIndex; masterKey: Uint8Array; random: Random; clock: Clock; memory: MemoryBudget },
     repositoryId: string,
     reconciled: Reconciled,
   ) {
@@ -90,7 +93,8 @@ export class EngineCore implements Engine {
   /** Opens or creates the repository, and makes its index agree with the store. */
   static async open(options: EngineOptions, random: Random): Promise<EngineCore> {
     try {
-      return await EngineCore.over(await LocalStore.open(options.storePath), options, random);
+      const store = retrying(await LocalStore.open(options.storePath), { clock: systemClock, random });
+      return await EngineCore.over(store, options, random);
     } catch (error) {
       throw asEngineError(error);
     }
@@ -98,11 +102,12 @@ export class EngineCore implements Engine {
 
   /** As {@link EngineCore.open}, over a given store. */
   static async over(
-    store: ObjectStore & Partial<LocalFiles>,
+    uncounted: ObjectStore & Partial<LocalFiles>,
     { indexPath, masterKey, laneCount, memoryBytes }: Omit<EngineOptions, "storePath">,
     random: Random,
     clock: Clock = systemClock,
   ): Promise<EngineCore> {
+    const store = new CountingStore(uncounted);
     const plan = planMemory(memoryBytes ?? DEFAULT_MEMORY_BYTES, laneCount ?? availableParallelism());
     const { repositoryId } = await openOrCreateRepository(store, masterKey, random);
     const index = ChunkIndex.open(indexPath, repositoryId);
@@ -145,6 +150,10 @@ export class EngineCore implements Engine {
       const roots = await this.listRoots(tenant);
       return roots.length === 0 ? emptyOutcome() : keylessOutcome(roots, "the tenant's key object is missing: nothing of it can be read");
     });
+  }
+
+  async storeCounts(): Promise<StoreCount[]> {
+    return this.#store.counts();
   }
 
   storedBytes(tenant: string): Promise<number> {
