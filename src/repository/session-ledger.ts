@@ -6,6 +6,9 @@ import { hexOf } from "./layout.ts";
 /** What may be done with a pack. A condemned one is revived by a touch; one that is being deleted is as good as absent. */
 export const packStates = { live: 0, condemned: 1, deleting: 2 } as const;
 
+/** How long a session holds without being renewed. */
+export const sessionLeaseUs = 15 * 60 * 1_000_000;
+
 /** A backup that is under way, as its row says. `token` is new for every session and tells whether the row is still this one's. */
 export interface SessionRow {
   no: number;
@@ -166,6 +169,8 @@ export class SessionLedger {
 
   /** One collection at a time: `collectRunning` while another one's lease holds. */
   takeCollector(token: Uint8Array, nowUs: number, leaseUntilUs: number): void {
+    // Only before the clock was set back could a lease reach further: from now on it is an ordinary one.
+    this.#run("UPDATE collector SET lease = ?1 WHERE lease > ?1", leaseUntilUs);
     const { changes } = this.#run(
       "INSERT INTO collector VALUES (1, ?, ?) ON CONFLICT (one) DO UPDATE SET token = excluded.token, lease = excluded.lease WHERE lease <= ?",
       token,
@@ -194,6 +199,8 @@ export class SessionLedger {
    */
   beginMark(tenant: string, nowUs: number): MarkStart {
     return this.#transaction(() => {
+      // As with a collector's lease: a session that died before the clock was set back does not hold for longer than any other.
+      this.#run("UPDATE sessions SET lease = ?1 WHERE lease > ?1", nowUs + sessionLeaseUs);
       this.#run("DELETE FROM sessions WHERE lease <= ?", nowUs);
       this.#run("UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE name = 'epoch'");
       const epoch = this.epoch;

@@ -4,10 +4,8 @@ import type { ObjectStore } from "#storage/store.ts";
 import { RepositoryError } from "./engine-types.ts";
 import type { ChunkIndex, IndexedPack, Location } from "./index.ts";
 import { rootObjectKey } from "./layout.ts";
+import { sessionLeaseUs } from "./session-ledger.ts";
 import type { SessionRow } from "./session-ledger.ts";
-
-/** How long a session holds without being renewed. */
-const leaseUs = 15 * 60 * 1_000_000;
 
 export interface SessionParts {
   store: ObjectStore;
@@ -42,7 +40,7 @@ export class BackupSession {
       tenant,
       backupId,
       pin: baseId ?? null,
-      leaseUntilUs: nowUs + leaseUs,
+      leaseUntilUs: nowUs + sessionLeaseUs,
     });
     return new BackupSession(parts, row, nowUs);
   }
@@ -50,8 +48,8 @@ export class BackupSession {
   /** Keeps the lease; cheap, to be called often, for it looks only now and then unless `always`. `sessionLost` */
   keep(always = false): void {
     const nowUs = this.#parts.clock.nowUs();
-    if (!always && nowUs >= this.#renewedUs && nowUs - this.#renewedUs < leaseUs / 8) return;
-    this.#parts.index.ledger.renewSession(this.#row, nowUs + leaseUs);
+    if (!always && nowUs >= this.#renewedUs && nowUs - this.#renewedUs < sessionLeaseUs / 8) return;
+    this.#parts.index.ledger.renewSession(this.#row, nowUs + sessionLeaseUs);
     this.#renewedUs = nowUs;
   }
 
@@ -84,7 +82,7 @@ export class BackupSession {
   async commit(root: Uint8Array): Promise<void> {
     const { index, store, clock } = this.#parts;
     const { tenant, backupId } = this.#row;
-    index.ledger.renewSession(this.#row, clock.nowUs() + leaseUs);
+    index.ledger.renewSession(this.#row, clock.nowUs() + sessionLeaseUs);
     const key = rootObjectKey(tenant, backupId);
     if ((await store.putIfAbsent(key, [root])) === "exists")
       throw new RepositoryError("invalidRequest", `backupId ${backupId}: another backup took this id`);

@@ -10,7 +10,8 @@ export function progressMeter(clock: Clock, phase: string) {
   return {
     say(at: Omit<TaskProgress, "rate">): void {
       const now = clock.nowUs();
-      if (at.bytesDone < samples.at(-1)!.bytes) samples = [];
+      // Also when the clock was set back: no rate comes of samples that lie in the future.
+      if (at.bytesDone < samples.at(-1)!.bytes || now < samples.at(-1)!.atUs) samples = [];
       samples.push({ atUs: now, bytes: at.bytesDone });
       while (samples.length > 2 && samples[1]!.atUs <= now - windowUs) samples.shift();
       const first = samples[0]!;

@@ -23,6 +23,8 @@ export function createFailureLimiter(clock: Clock, limits: FailureLimits): Failu
   const recall = (name: string): { count: number; lastUs: number } | undefined => {
     const entry = failed.get(name);
     if (entry === undefined) return undefined;
+    // A failure of the future was before the clock was set back: nobody stays locked out for longer than promised.
+    entry.lastUs = Math.min(entry.lastUs, clock.nowUs());
     if (clock.nowUs() - entry.lastUs < lockUs) return entry;
     failed.delete(name);
     return undefined;

@@ -116,7 +116,7 @@ function createServe(runtime: ApiRuntime, registered: RegisteredRoute) {
     } catch (error) {
       status = sendError(runtime, dialect, request, reply, error, { ownErrors: route.ownErrors ?? false });
     }
-    const seconds = (context.clock.nowUs() - startedUs) / 1e6;
+    const seconds = Math.max(0, context.clock.nowUs() - startedUs) / 1e6;
     const figures = registered.answers.get(status);
     if (figures === undefined) registered.answers.set(status, { count: 1, seconds });
     else {
