@@ -247,7 +247,7 @@ test("rows of the index: 450 cases are corrected from the packs, and everything 
     // A pack that the index has lost is put back when it is compared with the store, before anyone can look.
     assert.ok(wrong || altered === packGone, `${what}: nobody noticed`);
     assert.deepEqual(outcome?.damagedBackups, [], what);
-    if (outcome!.findings.some((finding) => finding.repaired)) repaired++;
+    if (outcome.findings.some((finding) => finding.repaired)) repaired++;
   }
   t.diagnostic(`${cases} cases, ${repaired} corrected by the check`);
 });
