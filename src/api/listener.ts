@@ -1,8 +1,9 @@
 import { fastify, type FastifyInstance, type FastifyRequest, type FastifyServerOptions } from "fastify";
 import type { Context } from "#services/context.ts";
+import { gatherFigures } from "#services/stats/gatherFigures.ts";
 import { registerDialects } from "./dialects.ts";
 import { HttpFailure } from "./http/failure.ts";
-import { createMetrics } from "./http/metrics.ts";
+import { createMetrics, renderFigures } from "./http/metrics.ts";
 import { dialectOfPath, rewriteByHost } from "./http/paths.ts";
 import { defaultBodyLimitBytes, pathOf, registerRoutes, sendError } from "./http/routes.ts";
 import type { ApiRuntime } from "./http/runtime.ts";
@@ -102,6 +103,16 @@ function createMethodTable(runtime: ApiRuntime): (path: string) => string[] {
   };
 }
 
+/** What can be told does not go missing because the service's own figures cannot. */
+async function ownFigures(context: Context): Promise<string> {
+  try {
+    return renderFigures(await gatherFigures(context));
+  } catch (error) {
+    context.log.error({ err: error }, "the service's own figures could not be gathered");
+    return "";
+  }
+}
+
 function serveOwnPaths(app: FastifyInstance, options: ListenerOptions): void {
   const { context } = options;
   const isReady = options.isReady ?? (async () => (await context.catalog.meta.get("readiness"), true));
@@ -115,6 +126,6 @@ function serveOwnPaths(app: FastifyInstance, options: ListenerOptions): void {
     }
     return reply.code(503).send({ status: "not ready" });
   });
-  app.get("/metrics", async (_request, reply) => reply.type(metrics.contentType).send(await metrics.metrics()));
+  app.get("/metrics", async (_request, reply) => reply.type(metrics.contentType).send(`${await metrics.metrics()}\n${await ownFigures(context)}`));
   serveOpenapi(app, options.version);
 }

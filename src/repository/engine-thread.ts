@@ -49,6 +49,7 @@ serve(port, {
   undelete: ([tenant, backupId]: [string, string]) => open().undelete(tenant, backupId),
   collect: (request: Parameters<EngineCore["collect"]>[0], control) => open().collect(request, taskControl(control)),
   check: (request: CheckRequest, control) => open().check(request, taskControl(control)),
+  storeCounts: () => open().storeCounts(),
   storedBytes: (tenant: string) => open().storedBytes(tenant),
   damage: ([tenant, backupId]: [string, string | undefined]) => open().damage(tenant, backupId),
   async readRange(request: Parameters<EngineCore["readRange"]>[0]) {

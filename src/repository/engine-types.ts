@@ -1,4 +1,5 @@
 import type { Extent, SourceSpec } from "#sources/source.ts";
+import type { StoreCount } from "#storage/counting.ts";
 import type { BinEntry } from "./collect-bin.ts";
 import type { CollectReport, CollectRequest } from "./collect.ts";
 
@@ -20,6 +21,8 @@ export interface Engine {
    * that has it. Runs beside backups and restores.
    */
   check(request: CheckRequest, control: TaskControl): Promise<CheckOutcome>;
+  /** Requests to the object store since the start. */
+  storeCounts(): Promise<StoreCount[]>;
   /** Bytes of all the tenant's packs. */
   storedBytes(tenant: string): Promise<number>;
   /** What is known to be damaged: of one backup, or of all of the tenant's. */

@@ -1,6 +1,7 @@
 import { stat } from "node:fs/promises";
 import { Worker } from "node:worker_threads";
 import { Remote } from "#platform/threads.ts";
+import type { StoreCount } from "#storage/counting.ts";
 import { asEngineError } from "./engine-errors.ts";
 import { RepositoryError } from "./engine-types.ts";
 import type { BackupDamage, BackupOutcome, CheckOutcome, Engine, EngineOptions, RestoreOutcome, RootDescription } from "./engine-types.ts";
@@ -32,6 +33,7 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     undelete: (tenant, backupId) => remote.call("undelete", [tenant, backupId]) as Promise<boolean>,
     collect: (request, control) => remote.call("collect", request, control) as ReturnType<Engine["collect"]>,
     check: (request, control) => remote.call("check", request, control) as Promise<CheckOutcome>,
+    storeCounts: () => remote.call("storeCounts", null) as Promise<StoreCount[]>,
     storedBytes: (tenant) => remote.call("storedBytes", tenant) as Promise<number>,
     damage: (tenant, backupId) => remote.call("damage", [tenant, backupId]) as Promise<BackupDamage[]>,
     readRange: (request) => remote.call("readRange", request) as Promise<Uint8Array>,

@@ -3,6 +3,7 @@ import type { Context } from "#services/context.ts";
 import { abandonTask, recoverTask } from "#services/runs/recoverTask.ts";
 import { StaleTaskError, TaskStop } from "#services/runs/run.ts";
 import { runTask } from "#services/runs/runTask.ts";
+import { noteEndedTask } from "#services/stats/task-figures.ts";
 import { progressMeter } from "./progress-meter.ts";
 
 export interface RunnerOptions {
@@ -94,6 +95,7 @@ export function startRunner(options: RunnerOptions): Runner {
     } finally {
       over.abort();
       await beating;
+      await noteEndedTask(context, task).catch((error: unknown) => log.warn({ err: error, taskId: task.id }, "an ended task was not counted"));
     }
   }
 

@@ -43,6 +43,7 @@ export function imageEngine(images: Map<string, Uint8Array>): Engine {
     undelete: () => Promise.resolve(false),
     collect: unused,
     check: unused,
+    storeCounts: async () => [],
     damage: () => Promise.resolve([]),
     storedBytes: () => Promise.resolve(0),
     listTenants: unused,

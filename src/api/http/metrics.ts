@@ -1,4 +1,5 @@
 import { collectDefaultMetrics, Counter, Registry } from "prom-client";
+import type { Figure } from "#services/stats/gatherFigures.ts";
 import type { RegisteredRoute } from "./runtime.ts";
 
 const labelNames = ["dialect", "operation", "status"] as const;
@@ -26,4 +27,19 @@ export function createMetrics(routes: readonly RegisteredRoute[]): Registry {
   figure("opencbr_http_requests_total", "Answers by dialect, operation and status.", (entry) => entry.count);
   figure("opencbr_http_request_seconds_total", "Time from the end of the request's body to its answer.", (entry) => entry.seconds);
   return registry;
+}
+
+const escaped = (text: string): string => text.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
+
+/** The service's own figures in Prometheus' text form. */
+export function renderFigures(figures: readonly Figure[]): string {
+  return figures
+    .flatMap(({ name, help, kind, values }) => {
+      const lines = values.map(({ labels, value }) => {
+        const pairs = Object.entries(labels).map(([label, text]) => `${label}="${escaped(text)}"`);
+        return `opencbr_${name}${pairs.length === 0 ? "" : `{${pairs.join(",")}}`} ${value}\n`;
+      });
+      return lines.length === 0 ? [] : [`# HELP opencbr_${name} ${help}\n# TYPE opencbr_${name} ${kind}\n`, ...lines];
+    })
+    .join("");
 }

@@ -8,6 +8,7 @@ import { createVolumeBackup } from "../backups/createVolumeBackup.ts";
 import { restoreBackup } from "../backups/restoreBackup.ts";
 import { cancelTask } from "../tasks/cancelTask.ts";
 import { showTask } from "../tasks/showTask.ts";
+import { gatherFigures } from "../stats/gatherFigures.ts";
 import { showStatistics } from "../stats/showStatistics.ts";
 import { makeVolume, makeWorld, manualClock } from "../../../test/support/world.ts";
 import type { World } from "../../../test/support/world.ts";
@@ -158,4 +159,25 @@ test("a waiting check is cancelled at once, and another may be asked for", async
   await world.runAll();
   assert.equal((await showTask(world.context, caller, { taskId: id })).status, "failed");
   assert.deepEqual((await checked(caller)).damagedBackups, []);
+});
+
+test("figures come from what was really done", async () => {
+  const value = async (name: string, labels: Record<string, string> = {}): Promise<number> => {
+    const figure = (await gatherFigures(world.context)).find((each) => each.name === name);
+    assert.ok(figure, name);
+    return figure.values.find((each) => Object.entries(labels).every(([key, text]) => each.labels[key] === text))?.value ?? 0;
+  };
+  const before = [await value("backup_new_bytes_total"), await value("tasks_total", { type: "backup", status: "success" })];
+  const puts = await value("store_requests_total", { operation: "put", outcome: "ok" });
+  const caller = await world.newCaller();
+  const volume = await makeVolume(world, caller, "measured", 77);
+  const { backup } = await createVolumeBackup(world.context, caller, { volumeId: volume.id, name: "one", incremental: false });
+  assert.equal(await value("queue_depth"), 1);
+  await world.runAll();
+  assert.equal(await value("queue_depth"), 0);
+  const { statistics } = (await world.catalog.backups.get(caller.projectId, backup.id))!;
+  assert.equal((await value("backup_new_bytes_total")) - before[0]!, statistics!.newBytes);
+  assert.equal((await value("tasks_total", { type: "backup", status: "success" })) - before[1]!, 1);
+  assert.ok((await value("store_requests_total", { operation: "put", outcome: "ok" })) >= puts + 3, "a data pack, a page pack and a root");
+  assert.ok((await value("compression_ratio")) > 0 && (await value("dedup_ratio")) > 0);
 });
