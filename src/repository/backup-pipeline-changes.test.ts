@@ -16,9 +16,10 @@ const MIB = 1024 * 1024;
 const folder = mkdtempSync(join(tmpdir(), "changes-"));
 let core: EngineCore;
 let names = 0;
+const store = new MemoryStore();
 before(async () => {
   const options = { indexPath: join(folder, "index.db"), masterKey: new Uint8Array(32).fill(1), laneCount: 2 };
-  core = await EngineCore.over(new MemoryStore(), options, systemRandom);
+  core = await EngineCore.over(store, options, systemRandom);
 });
 after(async () => {
   await core.close();
@@ -138,6 +139,24 @@ test("a listed range that has become a hole is one in the backup", async () => {
   assert.equal(outcome.changeList, "used");
   assert.equal(outcome.dataBytes, MIB);
   assert.ok((await restored("punched", second.backupId, 4 * MIB)).equals(content));
+});
+
+test("what the store has lost is read and stored again, although the list calls it clean", async () => {
+  const path = join(folder, "lost");
+  write(path, 4 * MIB, [{ offset: MIB, length: 2 * MIB, seed: 1 }]);
+  const base = request("lost", path);
+  await core.backup(base, {});
+  const packs: { key: string; size: number }[] = [];
+  for await (const entry of store.list("t/lost/packs/")) packs.push(entry);
+  await store.delete(packs.sort((one, other) => other.size - one.size)[0]!.key);
+  const found = await core.check({ tenant: "lost", nowUs: 1 }, {});
+  assert.equal(found.damagedBackups.length, 1);
+  const second = request("lost", path, { baseId: base.backupId, changedExtents: [] });
+  const outcome = await core.backup(second, {});
+  assert.equal(outcome.changeList, "used");
+  assert.ok(outcome.newBytes > 0);
+  assert.ok((await restored("lost", second.backupId, 4 * MIB)).equals(readFileSync(path)));
+  assert.ok((await restored("lost", base.backupId, 4 * MIB)).equals(readFileSync(path)), "the base is healed by it");
 });
 
 test("without a base, and for a disk that has become shorter, the list is not used", async () => {
