@@ -4,6 +4,7 @@ import { backupCreate } from "./backup/create.ts";
 import { backupDelete } from "./backup/delete.ts";
 import { backupList } from "./backup/list.ts";
 import { backupRestore } from "./backup/restore.ts";
+import { backupDeleted, backupUndelete } from "./backup/undelete.ts";
 import { backupShow } from "./backup/show.ts";
 import { check } from "./check.ts";
 import { collect } from "./collect.ts";
@@ -59,8 +60,8 @@ const groups: Record<string, { doc: string; commands: Register[] }> = {
   resource: { doc: "what can be protected: add, list, show, remove", commands: [resourceAdd, resourceList, resourceShow, resourceRemove] },
   vault: { doc: "vaults: create, bind, list, show, delete", commands: [vaultCreate, vaultBind, vaultList, vaultShow, vaultDelete] },
   backup: {
-    doc: "backups: create, list, show, restore, delete, damage",
-    commands: [backupCreate, backupList, backupShow, backupRestore, backupDelete, backupDamage],
+    doc: "backups: create, list, show, restore, delete, deleted, undelete, damage",
+    commands: [backupCreate, backupList, backupShow, backupRestore, backupDelete, backupDeleted, backupUndelete, backupDamage],
   },
   task: { doc: "work that was asked for: list, show, watch, cancel", commands: [taskList, taskShow, taskWatch, taskCancel] },
   key: { doc: "the master key, offline: export, import, rotate, destroy", commands: [keyExport, keyImport, keyRotate, keyDestroy] },

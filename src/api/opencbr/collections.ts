@@ -1,6 +1,10 @@
 import { Type } from "@sinclair/typebox";
+import { naiveUtc } from "#model/timestamps.ts";
 import { createCollection } from "#services/collect/createCollection.ts";
+import { listDeletedBackups } from "#services/collect/listDeletedBackups.ts";
 import { planCollection } from "#services/collect/planCollection.ts";
+import { undeleteBackup } from "#services/collect/undeleteBackup.ts";
+import { backupIdOf } from "../cbr/backups.ts";
 import { renderTask } from "../cbr/render-task.ts";
 import { maybe, paramsSchema } from "../cbr/schemas.ts";
 import { defineRoute } from "../http/route.ts";
@@ -56,6 +60,37 @@ export const collectRoutes = [
     schema: { params: paramsSchema("project_id"), body },
     async handler({ body: { collection } }, caller, context) {
       return { body: { plan: renderPlan(await planCollection(context, caller, { force: collection.force ?? false })) } };
+    },
+  }),
+  defineRoute({
+    method: "GET",
+    path: "/deleted-backups",
+    operation: "ListDeletedBackups",
+    action: "opencbr:backups:list",
+    successStatus: 200,
+    schema: { params: paramsSchema("project_id") },
+    async handler(_request, caller, context) {
+      const deleted = await listDeletedBackups(context, caller);
+      return {
+        body: {
+          deleted_backups: deleted.map(({ backupId, deletedAt, keptUntil }) => ({
+            id: backupId,
+            deleted_at: naiveUtc(deletedAt),
+            kept_until: naiveUtc(keptUntil),
+          })),
+        },
+      };
+    },
+  }),
+  defineRoute({
+    method: "POST",
+    path: "/deleted-backups/:backup_id/undelete",
+    operation: "UndeleteBackup",
+    action: "opencbr:backups:undelete",
+    successStatus: 200,
+    schema: { params: paramsSchema("project_id", "backup_id") },
+    async handler({ params }, caller, context) {
+      return { body: { backups: (await undeleteBackup(context, caller, { backupId: backupIdOf(params) })).map((id) => ({ id })) } };
     },
   }),
 ];

@@ -1,0 +1,121 @@
+import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import type { Caller } from "#model/caller.ts";
+import type { DomainError } from "#model/errors.ts";
+import { createVolumeBackup } from "../backups/createVolumeBackup.ts";
+import { deleteBackup } from "../backups/deleteBackup.ts";
+import { restoreBackup } from "../backups/restoreBackup.ts";
+import { showBackup } from "../backups/showBackup.ts";
+import { showTask } from "../tasks/showTask.ts";
+import { makeVolume, makeWorld, manualClock } from "../../../test/support/world.ts";
+import type { World } from "../../../test/support/world.ts";
+import { createCollection } from "./createCollection.ts";
+import { listDeletedBackups } from "./listDeletedBackups.ts";
+import { planCollection } from "./planCollection.ts";
+import { queueDueCollections } from "./queueDueCollections.ts";
+import { undeleteBackup } from "./undeleteBackup.ts";
+
+const clock = manualClock();
+let world: World;
+before(async () => {
+  world = await makeWorld({ clock });
+});
+after(() => world.close());
+
+// The engine's thread has a clock of its own, which this test cannot set.
+const impatient = (): World["context"] => Object.assign(world.context, { settings: { ...world.context.settings, graceUs: 0 } });
+
+const packsOf = (projectId: string): string[] => {
+  const folder = join(world.sources, "..", "store", "objects", "t", projectId, "packs");
+  return readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) => /[0-9a-f]{32}$/.test(name));
+};
+
+async function backUp(caller: Caller, volumeId: string): Promise<string> {
+  const { backup } = await createVolumeBackup(world.context, caller, { volumeId, name: "one", incremental: false });
+  await world.runAll();
+  return backup.id;
+}
+
+async function collected(caller: Caller, force = true) {
+  const { id } = await createCollection(world.context, caller, { force });
+  await world.runAll();
+  return await showTask(world.context, caller, { taskId: id });
+}
+
+const refusedWith = (code: string) => (error: unknown) => {
+  assert.equal((error as DomainError).code, code, String(error));
+  return true;
+};
+
+test("what only a deleted backup needed leaves the store, in two collections; the others restore", async () => {
+  const caller = await world.newCaller();
+  const [kept, gone] = [await backUp(caller, (await makeVolume(world, caller)).id), await backUp(caller, (await makeVolume(world, caller)).id)];
+  impatient();
+  await deleteBackup(world.context, caller, { backupId: gone });
+  await world.runAll();
+  const before = packsOf(caller.projectId);
+  const plan = await planCollection(world.context, caller);
+  assert.ok(plan !== undefined && plan.rootCount === 1);
+  const stopped = await collected(caller, false);
+  if (plan.plan.stopped !== undefined) {
+    assert.equal(stopped.status, "failed");
+    assert.match(stopped.errorMessage, /would be condemned/);
+  }
+  const first = await collected(caller);
+  assert.equal(first.status, "success", first.errorMessage);
+  assert.deepEqual(packsOf(caller.projectId), before);
+  const second = await collected(caller);
+  assert.equal(second.status, "success", second.errorMessage);
+  const result = second.result as { deleted: number; freedBytes: number };
+  if (plan.plan.condemnBytes > 0) {
+    assert.ok(result.deleted > 0 && result.freedBytes > 0);
+    assert.ok(packsOf(caller.projectId).length < before.length);
+  }
+  const { taskId } = await restoreBackup(world.context, caller, { backupId: kept, newVolumeName: "again" });
+  await world.runAll();
+  assert.equal((await showTask(world.context, caller, { taskId })).status, "success");
+});
+
+test("a deleted backup is gone, can be brought back, and restores; after its time it cannot", async () => {
+  Object.assign(world.context, { settings: { ...world.context.settings, graceUs: 24 * 3600 * 1_000_000 } });
+  const caller = await world.newCaller();
+  const backupId = await backUp(caller, (await makeVolume(world, caller)).id);
+  const was = await showBackup(world.context, caller, { backupId });
+  await assert.rejects(undeleteBackup(world.context, caller, { backupId }), refusedWith("conflict"));
+  await deleteBackup(world.context, caller, { backupId });
+  await world.runAll();
+  await assert.rejects(showBackup(world.context, caller, { backupId }), refusedWith("backupNotFound"));
+  assert.deepEqual(
+    (await listDeletedBackups(world.context, caller)).map((each) => each.backupId),
+    [backupId],
+  );
+  assert.deepEqual(await undeleteBackup(world.context, caller, { backupId }), [backupId]);
+  const is = await showBackup(world.context, caller, { backupId });
+  assert.deepEqual({ ...is.backup, updatedAt: 0 }, { ...was.backup, updatedAt: 0 });
+  const { taskId } = await restoreBackup(world.context, caller, { backupId, newVolumeName: "back" });
+  await world.runAll();
+  assert.equal((await showTask(world.context, caller, { taskId })).status, "success");
+  await deleteBackup(world.context, caller, { backupId });
+  await world.runAll();
+  impatient();
+  assert.equal((await collected(caller)).status, "success");
+  await assert.rejects(undeleteBackup(world.context, caller, { backupId }), refusedWith("backupNotFound"));
+  assert.deepEqual(await listDeletedBackups(world.context, caller), []);
+});
+
+test("collections are queued once in every interval, one for each project at a time", async () => {
+  const caller = await world.newCaller();
+  await backUp(caller, (await makeVolume(world, caller)).id);
+  const hourUs = 3600 * 1_000_000;
+  const context = { ...world.context, settings: { ...world.context.settings, collectIntervalUs: 24 * hourUs } };
+  assert.equal(await queueDueCollections({ ...world.context, settings: { ...world.context.settings, collectIntervalUs: 0 } }), 0);
+  assert.equal(await queueDueCollections(context), 0);
+  clock.advance(25 * 3600 * 1000);
+  const queued = await queueDueCollections(context);
+  assert.ok(queued > 0);
+  assert.equal(await queueDueCollections(context), 0);
+  await assert.rejects(createCollection(world.context, caller, { force: false }), refusedWith("conflict"));
+  await world.runAll();
+});
