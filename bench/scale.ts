@@ -1,16 +1,17 @@
 /**
- * Whether time and memory follow the data, not the disk: `node bench/scale.ts changes|sparse|concurrent`, each in a process of its own. Prints Markdown.
+ * Whether time and memory follow the data, not the disk: `node bench/scale.ts changes|day2|sparse|concurrent`, each in a process of its own. Prints Markdown.
  *
  * - `changes`: increments of 0.1 %, 1 % and 10 % of 1 GiB of data, told by a list of changed extents and found by rescan, on disks of 4 and 64 GiB.
+ * - `day2`: the second day of the 4 GiB disk of bench/engine.ts, told by a list of the blocks that differ.
  * - `sparse`: a disk of 2 TiB with 1 GiB of data in 64 places, in a repository whose index has a million other chunks.
  * - `concurrent`: four backups of 512 MiB each at once, and four restores.
  */
 import { randomBytes, randomFillSync } from "node:crypto";
-import { closeSync, ftruncateSync, mkdirSync, openSync, rmSync, writeSync } from "node:fs";
+import { closeSync, ftruncateSync, mkdirSync, openSync, readSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { ChunkIndex } from "../src/repository/index.ts";
 import type { Extent } from "../src/sources/source.ts";
-import { generator } from "./engine-disk.ts";
+import { generator, makeDisks } from "./engine-disk.ts";
 import { backup, conditions, measured, megabytes, MIB, openEngine, row, seconds } from "./measure.ts";
 
 const part = process.argv[2];
@@ -78,6 +79,40 @@ async function changes(): Promise<void> {
   }
 }
 
+/** Blocks of 4 KiB in which two files of one size differ. */
+function differences(one: string, other: string, sizeBytes: number): Extent[] {
+  const fds = [openSync(one, "r"), openSync(other, "r")] as const;
+  const [first, second] = [Buffer.alloc(MIB), Buffer.alloc(MIB)];
+  const found: Extent[] = [];
+  for (let offset = 0; offset < sizeBytes; offset += MIB) {
+    readSync(fds[0], first, 0, MIB, offset);
+    readSync(fds[1], second, 0, MIB, offset);
+    if (first.equals(second)) continue;
+    for (let at = 0; at < MIB; at += 4096)
+      if (first.compare(second, at, at + 4096, at, at + 4096) !== 0) found.push({ offset: offset + at, length: 4096 });
+  }
+  for (const fd of fds) closeSync(fd);
+  return found;
+}
+
+async function day2(): Promise<void> {
+  const { first, second, sizeBytes } = makeDisks(join(import.meta.dirname, "work"), 4096 * MIB);
+  const changedExtents = differences(first, second, sizeBytes);
+  const engine = await openEngine(work);
+  for (const tenant of ["list", "scan"]) await backup(engine, first, { tenant, backupId: "day1" });
+  const increment = { backupId: "day2", baseId: "day1" };
+  console.log(row("day 2", "processor", "wall", "read"));
+  console.log(row("---", "--:", "--:", "--:"));
+  for (const [tenant, more] of [
+    ["list", { changedExtents }],
+    ["scan", {}],
+  ] as const) {
+    const { cpuMs, wallMs, result } = await measured(() => backup(engine, second, { tenant, ...increment, ...more }));
+    console.log(row(`by ${tenant}`, seconds(cpuMs), seconds(wallMs), megabytes(result.readBytes)));
+  }
+  await engine.close();
+}
+
 async function sparse(): Promise<void> {
   const { path } = makeDisk("disk", 2048 * 1024 * MIB, 1024 * MIB, 64);
   const engine = await openEngine(work);
@@ -128,9 +163,9 @@ async function concurrent(): Promise<void> {
   console.log(`\nThe first of the four backups took ${seconds(Math.min(...durations))}, the last ${seconds(Math.max(...durations))}.`);
 }
 
-const parts: Record<string, () => Promise<void>> = { changes, sparse, concurrent };
+const parts: Record<string, () => Promise<void>> = { changes, day2, sparse, concurrent };
 const chosen = parts[part ?? ""];
-if (chosen === undefined) throw new Error("say which part: changes, sparse or concurrent");
+if (chosen === undefined) throw new Error("say which part: changes, day2, sparse or concurrent");
 console.log(`${conditions()}\n`);
 try {
   await chosen();
