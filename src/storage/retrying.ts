@@ -16,7 +16,7 @@ export interface RetryOptions {
  * The same store, whose requests are tried again when the store says `unavailable`; every other error is final. The last error is thrown as it came.
  * A listing is begun again only as long as it has told nothing.
  */
-export function retrying<S extends ObjectStore & Partial<LocalFiles>>(store: S, options: RetryOptions): ObjectStore & Partial<LocalFiles> {
+export function retrying(store: ObjectStore & Partial<LocalFiles>, options: RetryOptions): ObjectStore & Partial<LocalFiles> {
   const { pathOf } = store;
   const wrapped: ObjectStore = new RetryingStore(store, options);
   return pathOf === undefined ? wrapped : Object.assign(wrapped, { pathOf: pathOf.bind(store) });

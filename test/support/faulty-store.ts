@@ -6,8 +6,8 @@ import type { ObjectStore, StorageErrorCode } from "#storage/store.ts";
 export type StoreRequest = "put" | "get" | "stat" | "list" | "delete";
 
 /**
- * What becomes of one request: it fails before its effect or after it; a put leaves half of the object and fails; an answer comes late, or with `hold`
- * when the test lets it.
+ * What becomes of one request: it fails before its effect or after it; a put leaves half of the object and fails; an answer comes late, or with
+ * `hold` when the test lets it.
  */
 export type Fault =
   | { kind: "before" | "after" | "half"; code?: StorageErrorCode }

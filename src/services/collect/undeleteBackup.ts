@@ -16,8 +16,8 @@ interface Returned {
 }
 
 /**
- * Brings a deleted disk backup back as it was, with what of its vault and restore point is gone too; with a disk of a server backup come the other disks.
- * May be repeated after a crash. Tells the ids of the disk backups.
+ * Brings a deleted disk backup back as it was, with what of its vault and restore point is gone too; with a disk of a server backup come the other
+ * disks. May be repeated after a crash. Tells the ids of the disk backups.
  * @throws DomainError `backupNotFound` when it is not in the bin, or something of it has been collected; `conflict` when it is not deleted (yet)
  */
 export async function undeleteBackup(context: Context, caller: Caller, { backupId }: { backupId: Id }): Promise<Id[]> {
