@@ -62,14 +62,16 @@ function restores(store: string, backupId: string, wanted: { sizeBytes: number; 
   return stderr;
 }
 
-/** A copy of the golden store in which one bit of one object is another. `at` tells the offset from the object's size. */
-function flipped(objectPath: string, at: (size: number) => number): string {
+/** A copy of the golden store in which one bit of one object is another, at each offset that `at` tells from the object's size. */
+function flipped(objectPath: string, ...at: ((size: number) => number)[]): string {
   const store = newOut();
   cpSync(join(goldenFolder, "store"), store, { recursive: true });
   const path = join(store, "objects", objectPath);
   const bytes = readFileSync(path);
-  const offset = at(bytes.length);
-  bytes.writeUInt8(bytes.readUInt8(offset) ^ 0x10, offset);
+  for (const offsetOf of at) {
+    const offset = offsetOf(bytes.length);
+    bytes.writeUInt8(bytes.readUInt8(offset) ^ 0x10, offset);
+  }
   writeFileSync(path, bytes);
   return store;
 }
@@ -161,7 +163,6 @@ describe("independent reader", { skip: hasVenv ? false : "python3 with venv is n
     const cases = [
       ...records,
       ...packs(2).map((name) => [name, () => 32 + 72 + 5, "corruptPage"] as const),
-      ...packs(2).map((name) => [name, () => 20, "corruptPack"] as const),
       [join(tenantFolder, "roots", incremental.backupId), (size: number) => size - 1, "corruptRoot"],
       [join(tenantFolder, "roots", incremental.backupId), () => 20, "corruptRoot"],
       [join(tenantFolder, "key"), (size: number) => size - 20, "wrongMasterKey"],
@@ -185,6 +186,18 @@ describe("independent reader", { skip: hasVenv ? false : "python3 with venv is n
       const store = flipped(name, (size) => size - 100);
       assert.match(restores(store, full.backupId, full), /scanned/);
       restores(store, incremental.backupId, incremental);
+    }
+  });
+
+  test("a pack whose header and trailer are both damaged is left out, and what it held is missing", () => {
+    for (const name of packs(1)) {
+      const header = () => 20;
+      restores(flipped(name, header), incremental.backupId, incremental);
+      const out = newOut();
+      const { status, stderr } = read(flipped(name, header, (size) => size - 100), ["restore", incremental.backupId, out]);
+      assert.equal(status, 1);
+      assert.match(stderr, /^corruptPack: .*left out$[^]*^missingChunk: /m);
+      assert.equal(existsSync(out), false);
     }
   });
 

@@ -10,7 +10,8 @@ import { startEngine } from "#repository/engine.ts";
 import { loadMasterKey } from "#repository/master-key.ts";
 import { eachDay, type GoldenBackup, goldenFolder, goldenMasterKey, goldenTenant } from "./make-golden-repository.ts";
 
-const expected: { tenant: string; chunkBytes: number; backups: GoldenBackup[] } = JSON.parse(readFileSync(join(goldenFolder, "expected.json"), "utf8"));
+const expectedFile = join(goldenFolder, "expected.json");
+const expected: { tenant: string; chunkBytes: number; backups: GoldenBackup[] } = JSON.parse(readFileSync(expectedFile, "utf8"));
 
 let folder: string;
 let engine: Engine;

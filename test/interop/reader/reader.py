@@ -136,8 +136,7 @@ class Place:
 def record_fields(fields, name, where):
     """(kind, codec, slot, N, plain length, id) of bytes [0, 56) of a record."""
     magic, version, kind, codec, zero, slot, n, plain, zeros, ident = struct.unpack("<4sBBBBIIII32s", fields)
-    need(magic == b"OCBC", name, f"{where}: no record")
-    check_version(version, name, where)
+    need(magic == b"OCBC" and version == 1, name, f"{where}: no record of version 1")
     need(kind in (DATA, PAGE) and codec in (RAW, ZSTD) and zero == 0 and zeros == 0, name, f"{where}: header")
     need(1 <= plain <= MAX_PLAIN, name, f"{where}: plain length {plain}")
     need(n == plain if codec == RAW else 0 < n < plain, name, f"{where}: ciphertext of {n} bytes")
@@ -154,15 +153,15 @@ def pack_header(content, pack_id, where):
     return kind
 
 
-def places_by_trailer(path, pack_id, file, size, kind):
+def places_by_trailer(path, pack_id, file, size):
     where = str(path)
     need(size >= HEADER + FOOTER, "corruptPack", f"{where}: shorter than header and footer")
     file.seek(size - FOOTER)
     footer = file.read(FOOTER)
-    magic, version, footer_kind, zero, ident, count, zeros, told, checksum = struct.unpack("<8sHB5s16sIIQ32s", footer)
+    magic, version, kind, zero, ident, count, zeros, told, checksum = struct.unpack("<8sHB5s16sIIQ32s", footer)
     need(magic == b"OCBRTAIL", "corruptPack", f"{where}: no footer")
     check_version(version, "corruptPack", where)
-    need(footer_kind == kind and zero == bytes(5) and zeros == 0 and ident == pack_id, "corruptPack", f"{where}: footer")
+    need(kind in (DATA, PAGE) and zero == bytes(5) and zeros == 0 and ident == pack_id, "corruptPack", f"{where}: footer")
     need(told == size, "corruptPack", f"{where}: {size} bytes, the footer tells {told}")
     need(count <= MAX_RECORDS and HEADER + count * ENTRY + FOOTER <= size, "corruptPack", f"{where}: {count} records")
     file.seek(size - FOOTER - count * ENTRY)
@@ -180,7 +179,9 @@ def places_by_trailer(path, pack_id, file, size, kind):
     return found
 
 
-def places_by_scan(path, pack_id, file, size, kind):
+def places_by_scan(path, pack_id, file, size):
+    file.seek(0)
+    kind = pack_header(file.read(HEADER), pack_id, path)
     found, offset = [], HEADER
     while offset + RECORD <= size:
         file.seek(offset)
@@ -194,6 +195,23 @@ def places_by_scan(path, pack_id, file, size, kind):
         found.append(Place(path, pack_id, fields, offset))
         offset += RECORD + n
     return found
+
+
+def contents(path, pack_id, file, size):
+    """Places of a pack's records: from its trailer, else by scan; none, and a line on stderr, when neither can be had."""
+    try:
+        return places_by_trailer(path, pack_id, file, size)
+    except Refused as refused:
+        if refused.name == "newerFormat":
+            raise
+        print(f"{refused}; scanned", file=sys.stderr)
+    try:
+        return places_by_scan(path, pack_id, file, size)
+    except Refused as refused:
+        if refused.name == "newerFormat":
+            raise
+        print(f"{refused}; left out", file=sys.stderr)
+        return []
 
 
 class Tenant:
@@ -233,20 +251,14 @@ class Tenant:
         self.index = {}
         packs = self.folder / "packs"
         for path in sorted(packs.glob("*/*")) if packs.exists() else []:
-            need(re.fullmatch("[0-9a-f]{32}", path.name) and path.parent.name == path.name[:2], "corruptPack", f"{path}: its name")
+            if not re.fullmatch("[0-9a-f]{32}", path.name) or path.parent.name != path.name[:2]:
+                continue
             pack_id = bytes.fromhex(path.name)
             size = path.stat().st_size
             with path.open("rb") as file:
-                kind = pack_header(file.read(HEADER), pack_id, path)
-                try:
-                    found = places_by_trailer(path, pack_id, file, size, kind)
-                except Refused as refused:
-                    if refused.name == "newerFormat":
-                        raise
-                    print(f"{refused}; scanned", file=sys.stderr)
-                    found = places_by_scan(path, pack_id, file, size, kind)
+                found = contents(path, pack_id, file, size)
             for place in found:
-                self.index.setdefault((kind, place.fields[24:]), []).append(place)
+                self.index.setdefault((place.fields[5], place.fields[24:]), []).append(place)
 
     def open(self, kind, ident):
         """The verified plain bytes of the record of that kind and id; a second copy serves where the first does not verify."""
