@@ -59,6 +59,7 @@ export async function startApp(settings: Settings, parts: AppParts): Promise<App
       storePath: paths.store,
       indexPath: paths.index,
       masterKey,
+      bandwidth: { allBytes: settings.bandwidthMib * 1024 ** 2, taskBytes: settings.taskBandwidthMib * 1024 ** 2 },
       memoryBytes: settings.memoryMib * 1024 * 1024,
       ...(settings.lanes === 0 ? {} : { laneCount: settings.lanes }),
     });

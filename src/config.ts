@@ -130,6 +130,22 @@ export const settingTable = {
     maximum: 10_485_760,
     doc: "Capacity of the vault that a project's Block Storage backups go to.",
   },
+  bandwidthMib: {
+    type: "integer",
+    unit: "MiB/s",
+    default: "0",
+    minimum: 0,
+    maximum: 1_048_576,
+    doc: "What all backups, restores and checks together read in a second; 0 = no limit.",
+  },
+  taskBandwidthMib: {
+    type: "integer",
+    unit: "MiB/s",
+    default: "0",
+    minimum: 0,
+    maximum: 1_048_576,
+    doc: "What each of them reads in a second; 0 = no limit.",
+  },
   checkDailyGib: {
     type: "integer",
     unit: "GiB",

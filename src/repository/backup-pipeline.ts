@@ -250,6 +250,7 @@ export class BackupRun {
   }
 
   async #sendSegment(page: PageState, chunks: Float64Array): Promise<void> {
+    await this.#control.pace?.(chunks.length * this.#request.chunkBytes);
     const lane = await this.#freeLane();
     const segment = ++this.#lastSegment;
     this.#segments.set(segment, { lane, page, chunks, claims: [] });

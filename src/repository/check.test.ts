@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import type { Clock } from "#platform/clock.ts";
 import { systemRandom } from "#platform/random.ts";
 import { MemoryStore } from "#storage/memory.ts";
 import { noise } from "./codec-samples.ts";
@@ -235,4 +236,29 @@ test("a damage that a lost index knew is found again", async () => {
   assert.deepEqual(await world.core.damage(tenant), []);
   const outcome = await world.check({ readData: { percent: 100 } });
   assert.deepEqual([outcome.damagedRecords, outcome.damagedBackups.length], [1, 1]);
+});
+
+test("a limited rate slows what reads, by its own limit and by that of all", async () => {
+  let nowUs = 1e15;
+  const waits: number[] = [];
+  const clock: Clock = {
+    nowUs: () => nowUs,
+    async sleep(ms, signal) {
+      // What keeps the session waits a minute each time.
+      if (ms >= 60_000) return await new Promise((resolve) => signal?.addEventListener("abort", () => resolve()));
+      waits.push(ms);
+      nowUs += ms * 1000;
+    },
+  };
+  for (const bandwidth of [{ allBytes: chunk }, { taskBytes: chunk }]) {
+    waits.length = 0;
+    const store = new BrittleStore();
+    const indexPath = join(folder, `paced-${++names}.db`);
+    const core = await EngineCore.over(store, { indexPath, masterKey, laneCount: 1, bandwidth }, systemRandom, clock);
+    opened.push(core);
+    const path = join(folder, `paced-${names}`);
+    writeFileSync(path, noise(9, 20 * chunk));
+    await core.backup({ tenant, backupId: "one", source: { kind: "file", path }, document: {}, chunkBytes: chunk, compressionLevel: 1 }, {});
+    assert.ok(waits.reduce((sum, ms) => sum + ms, 0) >= 18_999, `${waits.join()} ms for 20 chunks at one a second`);
+  }
 });

@@ -137,6 +137,7 @@ export class CheckRun {
   async #readPack(packId: Uint8Array, sizeBytes: number): Promise<void> {
     const { tenant, nowUs } = this.#request;
     const key = packObjectKey(tenant, packId);
+    await this.#control.pace?.(sizeBytes);
     let pack: Uint8Array;
     try {
       pack = await this.#context.store.get(key);

@@ -1,5 +1,6 @@
 import { availableParallelism } from "node:os";
 import type { Random } from "#platform/random.ts";
+import { TokenBucket } from "#platform/token-bucket.ts";
 import { CountingStore } from "#storage/counting.ts";
 import type { StoreCount } from "#storage/counting.ts";
 import { LocalStore } from "#storage/local.ts";
@@ -70,13 +71,18 @@ export class EngineCore implements Engine {
   readonly #keys = new Map<string, TenantKeys>();
   readonly #gate = new Gate();
   readonly #stopping = new AbortController();
+  readonly #bandwidth: TokenBucket | undefined;
+  readonly #taskBytesPerSecond: number;
   #running = 0;
 
   private constructor(
     parts: { store: CountingStore; index: ChunkIndex; masterKey: Uint8Array; random: Random; clock: Clock; memory: MemoryBudget },
     repositoryId: string,
     reconciled: Reconciled,
+    { allBytes = 0, taskBytes = 0 }: NonNullable<EngineOptions["bandwidth"]>,
   ) {
+    this.#bandwidth = bucketOf(parts.clock, allBytes);
+    this.#taskBytesPerSecond = taskBytes;
     this.repositoryId = repositoryId;
     this.reconciled = reconciled;
     this.store = { kind: parts.store.kind, location: parts.store.location };
@@ -103,7 +109,7 @@ export class EngineCore implements Engine {
   /** As {@link EngineCore.open}, over a given store. */
   static async over(
     uncounted: ObjectStore & Partial<LocalFiles>,
-    { indexPath, masterKey, laneCount, memoryBytes }: Omit<EngineOptions, "storePath">,
+    { indexPath, masterKey, laneCount, memoryBytes, bandwidth = {} }: Omit<EngineOptions, "storePath">,
     random: Random,
     clock: Clock = systemClock,
   ): Promise<EngineCore> {
@@ -115,7 +121,7 @@ export class EngineCore implements Engine {
       const reconciled = await index.reconcile(store);
       await adoptGeneration(store, index);
       const parts = { store, index, masterKey, random, clock, memory: new MemoryBudget(plan) };
-      return new EngineCore(parts, repositoryId, reconciled);
+      return new EngineCore(parts, repositoryId, reconciled, bandwidth);
     } catch (error) {
       index.close();
       throw error;
@@ -287,7 +293,7 @@ export class EngineCore implements Engine {
       throwIfCancelled(signal);
       this.#running++;
       try {
-        return await work({ ...control, signal });
+        return await work({ ...control, signal, pace: this.#pacer(signal) });
       } finally {
         this.#running--;
       }
@@ -297,6 +303,19 @@ export class EngineCore implements Engine {
       signal.removeEventListener("abort", wake);
       this.#gate.notify();
     }
+  }
+
+  /** Lets one run through at its own rate and at that of all. */
+  #pacer(signal: AbortSignal): (bytes: number) => Promise<void> {
+    const own = bucketOf(this.#clock, this.#taskBytesPerSecond);
+    return async (bytes) => {
+      try {
+        await Promise.all([own?.take(bytes, signal), this.#bandwidth?.take(bytes, signal)]);
+      } catch (error) {
+        throwIfCancelled(signal);
+        throw error;
+      }
+    };
   }
 
   #keysOf(tenant: string, create: true): Promise<TenantKeys>;
@@ -325,6 +344,9 @@ export class EngineCore implements Engine {
     };
   }
 }
+
+const bucketOf = (clock: Clock, bytesPerSecond: number): TokenBucket | undefined =>
+  bytesPerSecond > 0 ? new TokenBucket(clock, bytesPerSecond) : undefined;
 
 async function engineErrors<T>(work: () => Promise<T>): Promise<T> {
   try {

@@ -58,6 +58,8 @@ export interface Engine {
 export interface TaskControl {
   onProgress?(progress: { phase: string; bytesDone: number; bytesTotal: number | null }): void;
   signal?: AbortSignal;
+  /** The engine's own: resolves when so many more bytes may be read, where rates are limited. */
+  pace?: (bytes: number) => Promise<void>;
 }
 
 export interface BackupRequest {
@@ -241,4 +243,6 @@ export interface EngineOptions {
   laneCount?: number;
   /** What all backups and restores together may hold, however large the disks; at least 256 MiB, default 512 MiB. */
   memoryBytes?: number;
+  /** Bytes that a backup reads, a restore fetches or a check reads in a second: all together, and each. Absent or 0 = no limit. */
+  bandwidth?: { allBytes?: number; taskBytes?: number };
 }

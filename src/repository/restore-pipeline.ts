@@ -205,6 +205,7 @@ export class RestoreRun {
   }
 
   async #send(root: Root, range: PackRange): Promise<void> {
+    await this.#control.pace?.(range.length);
     let free = -1;
     await this.#until(() => (free = this.#seats.free()) >= 0);
     this.#seats.began(free);
