@@ -21,7 +21,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { startEngine } from "#repository/engine.ts";
-import { type GoldenBackup, goldenFolder, goldenMasterKey } from "../vectors/make-golden-repository.ts";
+import { destroyTenantKey, rotateMasterKey } from "#repository/key-rotation.ts";
+import { systemRandom } from "#platform/random.ts";
+import { LocalStore } from "#storage/local.ts";
+import { eachDay, type GoldenBackup, goldenFolder, goldenMasterKey } from "../vectors/make-golden-repository.ts";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -199,6 +202,46 @@ describe("independent reader", { skip: hasVenv ? false : "python3 with venv is n
       assert.match(stderr, /^corruptPack: .*left out$[^]*^missingChunk: /m);
       assert.equal(existsSync(out), false);
     }
+  });
+
+  test("a damaged chunk that a later backup stored again is read from its second copy", async () => {
+    const [name] = packs(1).toSorted((a, b) => statSync(join(golden, "objects", b)).size - statSync(join(golden, "objects", a)).size);
+    assert.ok(name);
+    const store = flipped(name, () => 32 + 72 + 5);
+    assert.equal(read(store, ["restore", full.backupId, newOut()]).status, 1);
+    const engine = await startEngine({ storePath: store, indexPath: newOut(), masterKey: goldenMasterKey, laneCount: 1 });
+    try {
+      const { tenant } = expected;
+      const { damagedRecords } = await engine.check({ tenant, readData: { percent: 100 }, nowUs: 1_800_000_000_000_000 }, {});
+      assert.equal(damagedRecords, 1);
+      const path = newOut();
+      let isFirst = true;
+      await eachDay(path, async () => {
+        if (!isFirst) return;
+        isFirst = false;
+        const source = { kind: "file", path } as const;
+        await engine.backup({ tenant, backupId: "healing", source, document: {}, chunkBytes: 64 * KIB, compressionLevel: 1 }, {});
+      });
+    } finally {
+      await engine.close();
+    }
+    for (const backup of [{ ...full, backupId: "healing" }, full, incremental]) restores(store, backup.backupId, backup);
+  });
+
+  test("a tenant's key under a new master key, and one that was destroyed", async () => {
+    const store = newOut();
+    cpSync(golden, store, { recursive: true });
+    const key = newOut();
+    writeFileSync(key, readFileSync(keyFile), { mode: 0o600 });
+    const objects = await LocalStore.open(store);
+    await rotateMasterKey({ path: key, store: objects, random: systemRandom, reseal: () => Promise.resolve() });
+    assert.match(read(store, ["list"]).stderr, /^wrongMasterKey: the key is not listed/);
+    const out = newOut();
+    const { status, stderr } = read(store, ["restore", incremental.backupId, out], key);
+    assert.equal(status, 0, stderr);
+    assert.equal(sha256(out), incremental.sha256);
+    await destroyTenantKey(objects, expected.tenant);
+    assert.match(read(store, ["restore", incremental.backupId, newOut()], key).stderr, /^keyDestroyed: /);
   });
 
   test("another master key, and a key that others may read, are refused", () => {

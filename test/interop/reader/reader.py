@@ -370,7 +370,7 @@ class Repository:
     def tenants(self):
         folder = self.objects / "t"
         names = sorted(one.name for one in folder.iterdir()) if folder.exists() else []
-        return [one for one in names if NAME.fullmatch(one) and not (folder / one / "key-destroyed").exists()]
+        return [one for one in names if NAME.fullmatch(one)]
 
     def find(self, backup_id):
         need(NAME.fullmatch(backup_id), "notFound", f"{backup_id} is no backup id")
@@ -394,6 +394,9 @@ def main():
         repository = Repository(given.store, given.key)
         if given.command == "list":
             for name in repository.tenants():
+                if (repository.objects / "t" / name / "key-destroyed").exists():
+                    print(f"keyDestroyed: tenant {name}; left out", file=sys.stderr)
+                    continue
                 tenant = Tenant(repository, name)
                 for backup_id in tenant.backups():
                     root = tenant.root(backup_id)
