@@ -1,5 +1,6 @@
 /**
- * Whether time and memory follow the data, not the disk: `node bench/scale.ts changes|day2|sparse|concurrent`, each in a process of its own. Prints Markdown.
+ * Whether time and memory follow the data, not the disk: `node bench/scale.ts changes|day2|sparse|concurrent`, each in a process of its own. Prints
+ * Markdown.
  *
  * - `changes`: increments of 0.1 %, 1 % and 10 % of 1 GiB of data, told by a list of changed extents and found by rescan, on disks of 4 and 64 GiB.
  * - `day2`: the second day of the 4 GiB disk of bench/engine.ts, told by a list of the blocks that differ.

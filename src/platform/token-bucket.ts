@@ -1,6 +1,8 @@
 import type { Clock } from "./clock.ts";
 
-/** Lets bytes through at a mean rate, in the order in which they were asked for. What is saved up while nothing asks is at most one second's worth. */
+/**
+ * Lets bytes through at a mean rate, in the order in which they were asked for. What is saved up while nothing asks is at most one second's worth.
+ */
 export class TokenBucket {
   readonly #clock: Clock;
   readonly #bytesPerSecond: number;
