@@ -1,48 +1,28 @@
 import { invariant } from "#platform/invariant.ts";
-import type { Clock } from "#platform/clock.ts";
-import type { Random } from "#platform/random.ts";
 import { openFileSource } from "#sources/file.ts";
 import type { Source } from "#sources/source.ts";
-import type { ObjectStore } from "#storage/store.ts";
 import { allocatedAmong, judgeChanges, pagesToVisit } from "./backup-pipeline-changes.ts";
 import type { ChangeBase, Changes } from "./backup-pipeline-changes.ts";
 import { ChunkMap } from "./backup-pipeline-chunks.ts";
 import { Manifest } from "./backup-pipeline-manifest.ts";
 import { PageState } from "./backup-pipeline-page.ts";
-import type { Claim, Claims } from "./backup-pipeline-claims.ts";
+import type { Claim } from "./backup-pipeline-claims.ts";
 import { openBase, tellPagePacks } from "./backup-pipeline-base.ts";
+import type { BackupContext } from "./backup-pipeline-context.ts";
 import { asEngineError, throwIfCancelled } from "./engine-errors.ts";
-import type { RepositoryReader } from "./engine-reader.ts";
 import { RepositoryError } from "./engine-types.ts";
 import type { BackupOutcome, BackupRequest, TaskControl } from "./engine-types.ts";
 import { Gate } from "./engine-gate.ts";
-import type { Turns } from "./engine-gate.ts";
-import type { ChunkIndex } from "./index.ts";
 import type { TenantKeys } from "./keys.ts";
 import { scanned, SEGMENT_BYTES } from "./lane-messages.ts";
 import type { FromLane } from "./lane-messages.ts";
-import type { LanePool } from "./lane-pool.ts";
 import { LaneSeats } from "./lane-seats.ts";
 import { backupSeatBytes, packMemory } from "./memory-budget.ts";
-import type { MemoryBudget } from "./memory-budget.ts";
 import { hexOf, packObjectKey, rootObjectKey, tenantPrefix } from "./layout.ts";
 import { encodePage, pageIdOf } from "./page.ts";
 import type { FinishedPack } from "./pack.ts";
 import { pageCountOf, sealRoot } from "./root.ts";
 import { BackupSession } from "./session.ts";
-
-export interface BackupContext {
-  store: ObjectStore;
-  index: ChunkIndex;
-  lanes: LanePool;
-  memory: MemoryBudget;
-  claims: Claims;
-  /** In whose turn packs are written. */
-  writes: Turns;
-  reader: RepositoryReader;
-  random: Random;
-  clock: Clock;
-}
 
 const KEEP_SESSION_MS = 60_000;
 /** Pages whose ids are not all known. */
@@ -76,7 +56,16 @@ export class BackupRun {
   #waitingForOthers = 0;
   #failure: Error | undefined;
   #bytesDone = 0;
-  readonly #count = { read: 0, data: 0, new: 0, stored: 0, unchanged: 0, deduplicated: 0, newChunks: 0, compressed: false };
+  readonly #count = {
+    readBytes: 0,
+    dataBytes: 0,
+    newBytes: 0,
+    storedBytes: 0,
+    unchangedBytes: 0,
+    deduplicatedBytes: 0,
+    newChunks: 0,
+    compressed: false,
+  };
 
   constructor(context: BackupContext, request: BackupRequest, keys: TenantKeys, control: TaskControl) {
     this.#context = context;
@@ -155,14 +144,20 @@ export class BackupRun {
     });
     const pageOf = (page: number): Promise<Uint8Array | undefined> => reader.pageOf(tenant, this.#keys, base.pageIds, page);
     const manifest = this.#newManifest();
-    const judged = await judgeChanges({ ...this.#request, source, base, pageOf, keys: this.#keys, random: this.#context.random });
-    this.#count.read += judged.sampledBytes;
-    const { changes } = judged;
+    const { changes, changeList, sampledBytes } = await judgeChanges({
+      ...this.#request,
+      source,
+      base,
+      pageOf,
+      keys: this.#keys,
+      random: this.#context.random,
+    });
+    this.#count.readBytes += sampledBytes;
     const allocated = changes === undefined ? source.allocatedExtents() : allocatedAmong(changes.touched, source, chunkBytes);
     const map = new ChunkMap(this.#sizeBytes, chunkBytes, allocated, base.lost);
     if (changes !== undefined) {
       manifest.inherit(base.pageIds);
-      this.#count.data = this.#count.unchanged = changes.base.statistics.dataBytes;
+      this.#count.dataBytes = this.#count.unchangedBytes = changes.base.statistics.dataBytes;
     }
     await this.#scanAll(map, pageOf, changes);
     await this.#drain();
@@ -170,18 +165,10 @@ export class BackupRun {
     invariant(this.#openPages === 0 && this.#storing() === 0, "a manifest refers only to what is stored");
     const pages = manifest.record();
     await tellPagePacks(this.#context, tenant, this.#keys, pages);
-    const { read, data, stored, unchanged, deduplicated, newChunks, compressed } = this.#count;
     const statistics = {
       sizeBytes: this.#sizeBytes,
-      readBytes: read,
-      dataBytes: data,
-      newBytes: this.#count.new,
-      storedBytes: stored,
-      unchangedBytes: unchanged,
-      deduplicatedBytes: deduplicated,
-      newChunks,
+      ...this.#count,
       objectCount: this.#context.index.countPacks(tenant, pages),
-      compressed,
       durationMs: Math.round(performance.now() - started),
     };
     this.#progress("sealing", map);
@@ -193,7 +180,7 @@ export class BackupRun {
     const changedWhileRead = source.changeToken() !== tokenBefore;
     this.#throwIfFailed();
     await this.#session.commit(root);
-    return { rootKey, container: tenantPrefix(tenant), ...statistics, changedWhileRead, changeList: judged.changeList };
+    return { rootKey, container: tenantPrefix(tenant), ...statistics, changedWhileRead, changeList };
   }
 
   #newManifest(): Manifest {
@@ -244,8 +231,8 @@ export class BackupRun {
     const { chunkBytes, sizeBytes } = base;
     for (const chunk of page.inherit(touched)) {
       const length = Math.min(chunkBytes, sizeBytes - chunk * chunkBytes);
-      this.#count.data -= length;
-      this.#count.unchanged -= length;
+      this.#count.dataBytes -= length;
+      this.#count.unchangedBytes -= length;
     }
   }
 
@@ -278,7 +265,7 @@ export class BackupRun {
     const state = this.#segments.get(segment);
     invariant(state, "a segment is scanned once");
     const { page, chunks } = state;
-    this.#count.read += readBytes;
+    this.#count.readBytes += readBytes;
     this.#bytesDone += readBytes;
     const candidates: { at: number; id: Uint8Array; claim: Claim | undefined }[] = [];
     for (let at = 0; at < chunks.length; at++) {
@@ -290,9 +277,9 @@ export class BackupRun {
       const id = ids.subarray(at * 32, at * 32 + 32);
       const length = this.#lengthOf(chunk);
       page.set(chunk, id);
-      this.#count.data += length;
+      this.#count.dataBytes += length;
       if (flags[at] === scanned.same) {
-        this.#count.unchanged += length;
+        this.#count.unchangedBytes += length;
         page.unlocated.push(chunk);
       } else candidates.push({ at, id, claim: this.#context.claims.find(this.#request.tenant, id) });
     }
@@ -307,13 +294,13 @@ export class BackupRun {
       // Asked again: the segment itself may have claimed this id a moment ago.
       const claim = this.#context.claims.find(this.#request.tenant, id);
       if (place !== undefined) {
-        this.#count.deduplicated += this.#lengthOf(chunk);
+        this.#count.deduplicatedBytes += this.#lengthOf(chunk);
         page.packs.set(hexOf(place.packId), place.packId);
       } else if (claim !== undefined) this.#shareClaim(claim, page, chunk);
       else {
         wanted[at] = 1;
         state.claims.push(this.#context.claims.make(this.#request.tenant, id, this));
-        this.#count.new += this.#lengthOf(chunk);
+        this.#count.newBytes += this.#lengthOf(chunk);
         this.#count.newChunks++;
       }
     }
@@ -324,7 +311,7 @@ export class BackupRun {
   #shareClaim(claim: Claim, page: PageState, chunk: number): void {
     const length = this.#lengthOf(chunk);
     if (claim.owner === this) {
-      this.#count.deduplicated += length;
+      this.#count.deduplicatedBytes += length;
       if (claim.packId !== undefined) {
         page.packs.set(hexOf(claim.packId), claim.packId);
         return;
@@ -343,12 +330,12 @@ export class BackupRun {
         this.#waitingForOthers--;
         const [place] = packId === undefined ? [] : this.#session.locate([page.idOf(chunk)]);
         if (place !== undefined) {
-          this.#count.deduplicated += length;
+          this.#count.deduplicatedBytes += length;
           page.packs.set(hexOf(place.packId), place.packId);
           this.#pageStep(page);
         } else {
           // The other backup failed: read the chunk again, and store it ourselves.
-          this.#count.data -= length;
+          this.#count.dataBytes -= length;
           this.#rescans.push({ page, chunk });
         }
         this.#gate.notify();
@@ -359,7 +346,7 @@ export class BackupRun {
   #onStored({ segment, packIds, storedBytes, compressed }: Extract<FromLane, { kind: "stored" }>): void {
     const state = this.#segments.get(segment);
     invariant(state && packIds.length === state.claims.length * 16, "a segment is stored once, and all that was asked for");
-    this.#count.stored += storedBytes;
+    this.#count.storedBytes += storedBytes;
     this.#count.compressed ||= compressed;
     for (const [at, claim] of state.claims.entries()) {
       const packId = packIds.slice(at * 16, at * 16 + 16);
@@ -446,8 +433,8 @@ export class BackupRun {
     for (const place of places) if (place !== undefined) page.packs.set(hexOf(place.packId), place.packId);
     const lost = page.unlocated.filter((_, at) => places[at] === undefined);
     for (const chunk of lost) {
-      this.#count.data -= this.#lengthOf(chunk);
-      this.#count.unchanged -= this.#lengthOf(chunk);
+      this.#count.dataBytes -= this.#lengthOf(chunk);
+      this.#count.unchangedBytes -= this.#lengthOf(chunk);
       this.#rescans.push({ page, chunk });
     }
     page.force(lost);

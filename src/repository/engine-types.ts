@@ -17,8 +17,8 @@ export interface Engine {
   backup(request: BackupRequest, control: TaskControl): Promise<BackupOutcome>;
   restore(request: RestoreRequest, control: TaskControl): Promise<RestoreOutcome>;
   /**
-   * Looks whether everything that the tenant's backups lead to is there and sound, and keeps what it found: what is damaged is stored again by the next backup
-   * that has it. Runs beside backups and restores.
+   * Looks whether everything that the tenant's backups lead to is there and sound, and keeps what it found: what is damaged is stored again by the
+   * next backup that has it. Runs beside backups and restores.
    */
   check(request: CheckRequest, control: TaskControl): Promise<CheckOutcome>;
   /** Requests to the object store since the start. */
@@ -48,7 +48,10 @@ export interface Engine {
   listRoots(tenant: string): Promise<string[]>;
   /** Every tenant that has any object in the store. */
   listTenants(): Promise<string[]>;
-  /** Seals what a tenant looks like beside its backups into the store, in place of what was written before. Tells the time given to it, in microseconds. */
+  /**
+   * Seals what a tenant looks like beside its backups into the store, in place of what was written before. Tells the time given to it, in
+   * microseconds.
+   */
   writeState(tenant: string, nowUs: number, document: unknown): Promise<number>;
   /** What was written last; undefined when there is nothing, or the tenant's key is gone. */
   readState(tenant: string): Promise<{ writtenAtUs: number; document: unknown } | undefined>;
@@ -69,8 +72,8 @@ export interface BackupRequest {
   /** Compare with this backup's manifest; it must have a root object. Absent = full. */
   baseId?: string;
   /**
-   * Outside these ranges nothing has changed since the base: only they are read, and a sample of the rest. Ignored without a base, and when the disk has
-   * become shorter since.
+   * Outside these ranges nothing has changed since the base: only they are read, and a sample of the rest. Ignored without a base, and when the disk
+   * has become shorter since.
    */
   changedExtents?: Extent[];
   /** Sealed into the root object: the complete backup document, as JSON. */
@@ -98,7 +101,10 @@ export interface BackupOutcome {
   durationMs: number;
   /** The source was written while it was read: the image is not of one instant. */
   changedWhileRead: boolean;
-  /** What became of `changedExtents`: there were none that apply; they were all that was read; the sample showed that they are incomplete, and everything was read. */
+  /**
+   * What became of `changedExtents`: there were none that apply; they were all that was read; the sample showed that they are incomplete, and
+   * everything was read.
+   */
   changeList: "none" | "used" | "refused";
 }
 
@@ -141,7 +147,10 @@ export interface BackupDamage {
 
 export interface CheckRequest {
   tenant: string;
-  /** Whole packs to read and verify, the longest unverified first: all, a share of their bytes, or as many as fit into a number of bytes. Absent = none. */
+  /**
+   * Whole packs to read and verify, the longest unverified first: all, a share of their bytes, or as many as fit into a number of bytes. Absent =
+   * none.
+   */
   readData?: { percent: number } | { bytes: number };
   /** The time to be noted as that of the check, microseconds since the epoch. */
   nowUs: number;
