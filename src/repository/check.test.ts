@@ -6,6 +6,7 @@ import { after, test } from "node:test";
 import type { Clock } from "#platform/clock.ts";
 import { systemRandom } from "#platform/random.ts";
 import { MemoryStore } from "#storage/memory.ts";
+import { scrubStore } from "./check-offline.ts";
 import { noise } from "./codec-samples.ts";
 import { EngineCore } from "./engine-core.ts";
 import { RepositoryError } from "./engine-types.ts";
@@ -260,5 +261,31 @@ test("a limited rate slows what reads, by its own limit and by that of all", asy
     writeFileSync(path, noise(9, 20 * chunk));
     await core.backup({ tenant, backupId: "one", source: { kind: "file", path }, document: {}, chunkBytes: chunk, compressionLevel: 1 }, {});
     assert.ok(waits.reduce((sum, ms) => sum + ms, 0) >= 18_999, `${waits.join()} ms for 20 chunks at one a second`);
+  }
+});
+
+test("without a key: any change of a pack, and of what is clear of a root object, is found", async () => {
+  const world = await makeWorld();
+  world.write(noise(11, 3 * chunk));
+  await world.backup("one");
+  const sound = await scrubStore(world.store);
+  assert.deepEqual([sound.findings, sound.packs, sound.records, sound.roots], [[], 2, 4, 1]);
+  const pack = await world.dataPack();
+  const { length } = await world.store.get(pack);
+  for (let at = 0; at < length; at += 997) {
+    await world.store.alter(pack, flipAt(at));
+    assert.deepEqual(
+      (await scrubStore(world.store)).findings.map(({ object }) => object),
+      [pack],
+      `byte ${at}`,
+    );
+    await world.store.alter(pack, flipAt(at));
+  }
+  const root = `t/${tenant}/roots/one`;
+  for (const change of [flipAt(0), flipAt(41), (bytes: Uint8Array) => bytes.slice(0, -1)]) {
+    const before = await world.store.get(root);
+    await world.store.alter(root, change);
+    assert.equal((await scrubStore(world.store)).findings.length, 1);
+    await world.store.alter(root, () => before);
   }
 });
