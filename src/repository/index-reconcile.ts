@@ -72,7 +72,11 @@ export async function reconcileIndex(index: ChunkIndex, store: ObjectStore): Pro
     noteLost(index, new Map([...missing].filter(([, packId]) => !index.ledger.isDeleting(packId))));
     index.dropPacks([...missing.values()]);
     result.dropped = missing.size;
+  }
+  // Also when an earlier comparison was interrupted after it had dropped them.
+  if (index.needsRefill) {
     await refill(index, store, sizes, result);
+    index.refilled();
   }
   return result;
 }

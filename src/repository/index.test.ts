@@ -217,3 +217,17 @@ test("whatever happens to packs and index, after reconcile the index finds exact
     { numRuns: 40 },
   );
 });
+
+test("a comparison that was interrupted after it had dropped packs still looks for what they held", async (t) => {
+  const store = new MemoryStore();
+  const index = openIndex(t);
+  const [one, two] = [packWith(1, [1, 2]), packWith(2, [2, 3])];
+  await put(store, two);
+  for (const pack of [one, two]) index.addPack(tenant, indexed(pack));
+  index.dropPacks([one.packId]);
+  assert.deepEqual(await readable(index, store, [2, 3]), [false, true]);
+  assert.equal(index.needsRefill, true);
+  await index.reconcile(store);
+  assert.deepEqual(await readable(index, store, [2, 3]), [true, true]);
+  assert.equal(index.needsRefill, false);
+});

@@ -253,14 +253,16 @@ export class ChunkIndex {
     this.#transaction(() => {
       guard();
       const no = this.#tenantNo(tenant) as number;
-      const added = this.#run(`INSERT INTO packs (id, tenant, kind, size, records, ignored, touch_epoch) VALUES (?, ?, ?, ?, ?, 0, ${epochSql})`, [
+      // A service that has just started may have found it in the store and added it already.
+      this.#run(`INSERT OR IGNORE INTO packs (id, tenant, kind, size, records, ignored, touch_epoch) VALUES (?, ?, ?, ?, ?, 0, ${epochSql})`, [
         pack.packId,
         no,
         pack.kind === "data" ? 1 : 2,
         pack.sizeBytes,
         pack.entries.length,
       ]);
-      const packNo = Number(added.lastInsertRowid);
+      const packNo = this.#packNo(pack.packId);
+      if (!this.ledger.touchRow(packNo)) throw new RepositoryError("collectRunning", `pack ${hexOf(pack.packId)} is being deleted`);
       const sql = "UPDATE records SET pack = ?, slot = ?, offset = ?, length = ?, plain = ? WHERE tenant = ? AND id = ? AND pack = ?";
       let moved = 0;
       for (const [at, { id, slot, offset, length, plainLength }] of pack.entries.entries()) {
@@ -308,6 +310,7 @@ export class ChunkIndex {
   dropPacks(packIds: readonly Uint8Array[]): void {
     if (packIds.length === 0) return;
     this.#transaction(() => {
+      this.#database.exec("INSERT OR REPLACE INTO meta VALUES ('refill', '1')");
       this.#database.exec("CREATE TEMP TABLE dropped (no INTEGER PRIMARY KEY, tenant INTEGER NOT NULL)");
       for (const packId of packIds) this.#run("INSERT INTO dropped SELECT no, tenant FROM packs WHERE id = ?", [packId]);
       this.#database.exec(`
@@ -316,6 +319,16 @@ export class ChunkIndex {
         DELETE FROM packs WHERE no IN (SELECT no FROM dropped);
         DROP TABLE dropped`);
     });
+  }
+
+  /** Whether packs were dropped and what they held has not been looked for elsewhere yet. */
+  get needsRefill(): boolean {
+    return this.#statement("SELECT 1 FROM meta WHERE name = 'refill'").get() !== undefined;
+  }
+
+  /** What dropped packs held has been looked for everywhere. */
+  refilled(): void {
+    this.#run("DELETE FROM meta WHERE name = 'refill'", []);
   }
 
   /** Packs with records that were ignored because the id was known from another pack. */
