@@ -338,7 +338,7 @@ test("a repository of a newer format, an index of another repository: refused by
   assert.ok(Buffer.from(await again.readRange({ tenant: "t", backupId: "first", offset: 0, length: one.length })).equals(one));
 });
 
-test("two collections at once, in one process or two: one works, the other one is told; a dead one holds for its lease, also when the clock is set back", async () => {
+test("two collections at once: one works, the other is told; a dead one holds for its lease, also with the clock set back", async () => {
   const world = await makeWorld();
   await world.backup("t", "first", one);
   const second = await world.open();

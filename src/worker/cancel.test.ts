@@ -28,7 +28,9 @@ const dayMs = 24 * 3600 * 1000;
 
 type When = "within" | "after";
 
-/** The engine, for which `during` is done first; then its run of `method` is told to stop `within` its work, or only `after` it has done all of it. */
+/**
+ * The engine, for which `during` is done first; then its run of `method` is told to stop `within` its work, or only `after` it has done all of it.
+ */
 function interrupted(method: "backup" | "restore", during: () => Promise<unknown>, when?: When) {
   const call = world.engine[method] as (request: never, control: TaskControl) => Promise<unknown>;
   const run = async (request: never, control: TaskControl): Promise<unknown> => {
@@ -59,7 +61,7 @@ const partFiles = (): string[] => readdirSync(world.context.settings.volumesPath
 const unfinishedObjects = (): string[] => readdirSync(join(world.sources, "..", "store", "tmp"));
 
 for (const when of ["within", "after"] as const)
-  test(`a backup cancelled ${when} its work: no root, no unfinished object, no file beside; backup, task and volume say so, and the next one works`, async () => {
+  test(`a backup cancelled ${when} its work: no root, unfinished object or file is left; backup, task, volume say so; the next works`, async () => {
     const caller = await world.newCaller();
     const volume = await makeVolume(world, caller);
     const { backup } = await createVolumeBackup(world.context, caller, { volumeId: volume.id, incremental: false });
