@@ -154,6 +154,33 @@ test("a full backup stores again what is damaged, too", async () => {
   assert.ok((await world.restore("one", content.length)).content.equals(content));
 });
 
+test("a healed chunk whose damaged copy an index made anew meets first: reads and restores use the sound one", async () => {
+  for (const read of ["restore", "restore around holes", "range"]) {
+    const world = await makeWorld();
+    const content = noise(6, 4 * chunk);
+    world.write(content);
+    await world.backup("one");
+    const damaged = await world.dataPack();
+    await world.store.alter(damaged, flipAt(32 + 72 + 5));
+    await world.check({ readData: { percent: 100 } });
+    await world.backup("two");
+    // Listed after the damaged one.
+    for (const key of await world.store.keys(`t/${tenant}/packs/`)) if (key !== damaged) await world.store.alter(key, (bytes) => bytes);
+    await world.reopen(() => {
+      for (const suffix of ["", "-wal", "-shm"]) rmSync(world.indexPath + suffix, { force: true });
+    });
+    if (read === "range") {
+      const bytes = await world.core.readRange({ tenant, backupId: "one", offset: 0, length: content.length });
+      assert.ok(content.every((byte, at) => bytes[at] === byte));
+    } else {
+      const restored = await world.restore("one", content.length, read !== "restore");
+      assert.ok(restored.content.equals(content), read);
+      assert.deepEqual(restored.outcome.lost, []);
+    }
+    assert.deepEqual(await world.core.damage(tenant), []);
+  }
+});
+
 test("a missing pack: its backups are damaged whether it is missed at open or by a check, and an incremental brings it all back", async () => {
   for (const reopens of [false, true]) {
     const world = await makeWorld();

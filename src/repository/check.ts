@@ -13,6 +13,7 @@ import type { ChunkIndex } from "./index.ts";
 import { readPackContents } from "./index-reconcile.ts";
 import type { TenantKeys } from "./keys.ts";
 import { hexOf, packObjectKey, parsePackKey, rootPrefix, tenantPrefix } from "./layout.ts";
+import { useSecondCopies } from "./second-copies.ts";
 
 /** Findings, and packs that were read, that an outcome lists; more are only counted. */
 const maxFindings = 1000;
@@ -58,7 +59,7 @@ export class CheckRun {
     const listing = await this.#list();
     await this.#checkPacks(listing);
     await this.#readData();
-    await this.#useSecondCopies();
+    this.#outcome.healedRecords += await useSecondCopies(this.#context.index, this.#context.store, this.#request.tenant);
     await this.#checkBackups(listing);
     this.#damage.dropIdleChecks();
     const waiting = this.#damage.packsToVerify(tenant)[0];
@@ -167,29 +168,6 @@ export class CheckRun {
     if (this.#outcome.packResults.length < maxFindings)
       this.#outcome.packResults.push({ packId: hexOf(packId), sizeBytes, damagedRecords: damaged.length });
     await breath();
-  }
-
-  /** A damaged record may lie in a second pack, which was passed over because the id was known. */
-  async #useSecondCopies(): Promise<void> {
-    const { index, store } = this.#context;
-    const { tenant } = this.#request;
-    if (this.#damage.countOf(tenant) === 0) return;
-    const before = this.#damage.countOf(tenant);
-    for (const packId of index.packsWithIgnored(tenant)) {
-      const key = packObjectKey(tenant, packId);
-      const found = await store.stat(key);
-      if (found === undefined) continue;
-      try {
-        const { entries } = await readPackContents(store, key, found.size);
-        const damaged = new Set(this.#damage.inPack(packId).map(({ id }) => hexOf(id)));
-        const wanted = this.#damage.of(tenant);
-        const usable = entries.filter(({ id }) => wanted.has(hexOf(id)) && !damaged.has(hexOf(id)));
-        if (usable.length > 0) index.refillPack(tenant, packId, usable);
-      } catch (error) {
-        messageOf(error);
-      }
-    }
-    this.#outcome.healedRecords += before - this.#damage.countOf(tenant);
   }
 
   /** Every root opens, every page can be read, every chunk has a place. */

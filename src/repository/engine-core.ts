@@ -45,6 +45,7 @@ import { rootPrefix } from "./layout.ts";
 import { listTenants, readState, writeState } from "./rebuild-state.ts";
 import { loadOrCreateTenantKeys, loadTenantKeys, openOrCreateRepository } from "./repository-record.ts";
 import { RestoreRun } from "./restore-pipeline.ts";
+import { withSecondCopies } from "./second-copies.ts";
 
 /** Packs being written at once. Each holds one of the four threads that do file work and cryptography for the whole process. */
 const WRITES_AT_ONCE = 2;
@@ -143,7 +144,7 @@ export class EngineCore implements Engine {
       const keys = await this.#keysOf(request.tenant, false);
       if (keys === undefined)
         throw new RepositoryError("missingRoot", `backup ${request.backupId} has no root object: tenant ${request.tenant} has nothing`);
-      return await new RestoreRun(this.#context, request, keys, inTurn).run();
+      return await withSecondCopies(this.#context, request.tenant, () => new RestoreRun(this.#context, request, keys, inTurn).run());
     });
   }
 

@@ -11,6 +11,7 @@ import { decodePage, flatPageBytes, pageChunks } from "./page.ts";
 import { openRecord } from "./record.ts";
 import { openRoot } from "./root.ts";
 import type { Root } from "./root.ts";
+import { useSecondCopies } from "./second-copies.ts";
 
 const ROOTS_KEPT = 8;
 const PAGES_KEPT_BYTES = 4 * 1024 * 1024;
@@ -118,9 +119,13 @@ export class RepositoryReader {
     try {
       return openRecord(keys, packId, record, { slot, id, plainLength }, { trustTag });
     } catch (error) {
+      if (!(error instanceof RepositoryError)) throw error;
       // Not to be found again: a backup must not take it for stored.
-      if (error instanceof RepositoryError) this.#index.damage.mark(tenant, packId, [{ id, reason: error.message }], systemClock.nowUs());
-      throw error;
+      this.#index.damage.mark(tenant, packId, [{ id, reason: error.message }], systemClock.nowUs());
+      await useSecondCopies(this.#index, this.#store, tenant);
+      const [copy] = this.#index.lookup(tenant, [id]);
+      if (copy === undefined) throw error;
+      return await this.#record(tenant, keys, id, copy, trustTag);
     }
   }
 }

@@ -15,6 +15,7 @@ import { parsePackKey, rootObjectKey, rootPrefix, tenantPrefix } from "./layout.
 import { listTenants } from "./rebuild-state.ts";
 import { isKeyDestroyed, loadTenantKeys, openRepository } from "./repository-record.ts";
 import { RestoreRun } from "./restore-pipeline.ts";
+import { withSecondCopies } from "./second-copies.ts";
 import { openRoot } from "./root.ts";
 
 /** A backup of the store: what its root object says, or why that cannot be read. */
@@ -84,7 +85,10 @@ export class OfflineRepository {
         await this.#indexPacks(index, tenant, control);
         const context = { store: this.#store, index, lanes, memory, reader: new RepositoryReader(this.#store, index) };
         const sizeBytes = described.root.sizeBytes;
-        return await new RestoreRun(context, { tenant, backupId, target: { kind: "file", path }, sizeBytes, allowHoles }, keys, control).run();
+        const target = { kind: "file", path } as const;
+        return await withSecondCopies(context, tenant, () =>
+          new RestoreRun(context, { tenant, backupId, target, sizeBytes, allowHoles }, keys, control).run(),
+        );
       } finally {
         await lanes.close();
         index.close();
