@@ -197,7 +197,7 @@ const elsewhere = once(async () => {
 /** Every status that a backup was seen in while it was made, restored and deleted. */
 const life = once(async () => {
   // More work than the runner takes at a time, so that the last one waits.
-  const before = await Promise.all([1, 2, 3].map((n) => fileDisk(`queue-${n}`, 48 * MiB)));
+  const before = await Promise.all([1, 2, 3].map((n) => fileDisk(`queue-${n}`, 128 * MiB)));
   const vaults = await Promise.all(before.map((one) => vaultOf(one.id)));
   const points = [];
   for (const vaultId of vaults) points.push((await client.cbr("POST", "checkpoints", { checkpoint: { vault_id: vaultId } })).checkpoint);
@@ -205,6 +205,7 @@ const life = once(async () => {
   const { backups } = await client.cbr("GET", `backups?checkpoint_id=${last.id}`);
   const { id } = backups[0];
   const seen = { cbr: new Set<string>(), v3: new Set<string>(), progress: new Set<number>(), metadataProgress: new Set<string>() };
+  // Looked at as often as the service answers: each state is passed through, however short.
   const look = async (): Promise<string | undefined> => {
     const answer = await client.call("GET", `/v3/${client.projectId}/backups/${id}`);
     if (answer.status === 404) return "gone";
@@ -216,13 +217,13 @@ const life = once(async () => {
     if (vbs.status === 200) seen.metadataProgress.add(JSON.parse(vbs.body.backup.service_metadata).progress);
     return answer.body.backup.status;
   };
-  await client.until("available", async () => ((await look()) === "available" ? true : undefined));
+  await client.until("available", async () => ((await look()) === "available" ? true : undefined), 60, 1);
   await client.cbr("POST", `backups/${id}/restore`, { restore: { volume_id: await client.newVolume("target") } });
-  await client.until("restored", async () => ((await look()) === "available" ? true : undefined));
+  await client.until("restored", async () => ((await look()) === "available" ? true : undefined), 60, 1);
   // The runner is busy when the deletion is asked for, so that it waits long enough to be seen.
   for (const vaultId of vaults.slice(0, 2)) await client.cbr("POST", "checkpoints", { checkpoint: { vault_id: vaultId } });
   await client.cbr("DELETE", `backups/${id}`);
-  await client.until("gone", async () => ((await look()) === "gone" ? true : undefined));
+  await client.until("gone", async () => ((await look()) === "gone" ? true : undefined), 60, 1);
   return seen;
 });
 

@@ -151,12 +151,11 @@ export class Client {
     });
   }
 
-  /** Asks again until there is an answer; fails the test after `seconds`. */
-  async until<T>(what: string, ask: () => Promise<T | undefined>, seconds = 60): Promise<T> {
-    for (let n = 0; n < seconds * 20; n += 1) {
+  /** Asks again until there is an answer, every `everyMs`; fails the test after `seconds`. */
+  async until<T>(what: string, ask: () => Promise<T | undefined>, seconds = 60, everyMs = 50): Promise<T> {
+    for (const endMs = performance.now() + seconds * 1000; performance.now() < endMs; await delay(everyMs)) {
       const answer = await ask();
       if (answer !== undefined) return answer;
-      await delay(50);
     }
     assert.fail(`gave up waiting for ${what}`);
   }
