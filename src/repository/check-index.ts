@@ -1,5 +1,4 @@
 import type { ObjectStore } from "#storage/store.ts";
-import { messageOf } from "./check-pack.ts";
 import type { PlacedRecord } from "./damage.ts";
 import { Lru } from "./engine-lru.ts";
 import { RepositoryError } from "./engine-types.ts";
@@ -41,7 +40,7 @@ export class TrailerCache {
       const entry = entries[place.slot];
       return entry !== undefined && kind === place.kind && Buffer.compare(entry.id, id) === 0 && isAt(place, entry);
     } catch (error) {
-      messageOf(error);
+      if (!(error instanceof RepositoryError)) throw error;
       return false;
     }
   }

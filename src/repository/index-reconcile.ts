@@ -93,20 +93,38 @@ function noteLost(index: ChunkIndex, missing: ReadonlyMap<string, Uint8Array>): 
 
 /** What had a place in a dropped pack may have a second copy that was ignored when it came. */
 async function refill(index: ChunkIndex, store: ObjectStore, sizes: Map<string, number>, result: Reconciled): Promise<void> {
-  for (const tenant of index.tenants()) {
-    for (const packId of index.packsWithIgnored(tenant)) {
-      const key = packObjectKey(tenant, packId);
-      try {
-        const { entries } = await readPackContents(store, key, sizes.get(key) ?? 0);
-        const damaged = new Set(index.damage.inPack(packId).map(({ id }) => hexOf(id)));
-        index.refillPack(
-          tenant,
-          packId,
-          entries.filter(({ id }) => !damaged.has(hexOf(id))),
-        );
-      } catch (error) {
-        noteDamage(result, key, error);
-      }
+  for (const tenant of index.tenants())
+    await refillTenant(
+      index,
+      store,
+      tenant,
+      async (key) => sizes.get(key) ?? 0,
+      (key, error) => noteDamage(result, key, error),
+    );
+}
+
+/** Gives ids without a place one in a pack that holds a second copy of them, unless that copy is damaged. `onError` throws what must not pass. */
+export async function refillTenant(
+  index: ChunkIndex,
+  store: ObjectStore,
+  tenant: string,
+  sizeOf: (key: string) => Promise<number | undefined>,
+  onError: (key: string, error: unknown) => void,
+): Promise<void> {
+  for (const packId of index.packsWithIgnored(tenant)) {
+    const key = packObjectKey(tenant, packId);
+    const size = await sizeOf(key);
+    if (size === undefined) continue;
+    try {
+      const { entries } = await readPackContents(store, key, size);
+      const damaged = new Set(index.damage.inPack(packId).map(({ id }) => hexOf(id)));
+      index.refillPack(
+        tenant,
+        packId,
+        entries.filter(({ id }) => !damaged.has(hexOf(id))),
+      );
+    } catch (error) {
+      onError(key, error);
     }
   }
 }

@@ -1,9 +1,8 @@
 import type { ObjectStore } from "#storage/store.ts";
 import { RepositoryError } from "./engine-types.ts";
 import type { RestoreOutcome } from "./engine-types.ts";
-import { readPackContents } from "./index-reconcile.ts";
+import { refillTenant } from "./index-reconcile.ts";
 import type { ChunkIndex } from "./index.ts";
-import { hexOf, packObjectKey } from "./layout.ts";
 
 /**
  * Gives what is damaged its place in a second pack, which was passed over because the id was known: there is one after a damaged chunk was stored
@@ -12,21 +11,11 @@ import { hexOf, packObjectKey } from "./layout.ts";
 export async function useSecondCopies(index: ChunkIndex, store: ObjectStore, tenant: string): Promise<number> {
   const before = index.damage.countOf(tenant);
   if (before === 0) return 0;
-  for (const packId of index.packsWithIgnored(tenant)) {
-    const key = packObjectKey(tenant, packId);
-    const found = await store.stat(key);
-    if (found === undefined) continue;
-    try {
-      const { entries } = await readPackContents(store, key, found.size);
-      const damaged = new Set(index.damage.inPack(packId).map(({ id }) => hexOf(id)));
-      const wanted = index.damage.of(tenant);
-      const usable = entries.filter(({ id }) => wanted.has(hexOf(id)) && !damaged.has(hexOf(id)));
-      if (usable.length > 0) index.refillPack(tenant, packId, usable);
-    } catch (error) {
-      // A pack that cannot be read has no copy for us; a store that cannot be read is another matter.
-      if (!(error instanceof RepositoryError)) throw error;
-    }
-  }
+  const sizeOf = async (key: string): Promise<number | undefined> => (await store.stat(key))?.size;
+  await refillTenant(index, store, tenant, sizeOf, (_key, error) => {
+    // A pack that cannot be read has no copy for us; a store that cannot be read is another matter.
+    if (!(error instanceof RepositoryError)) throw error;
+  });
   return before - index.damage.countOf(tenant);
 }
 

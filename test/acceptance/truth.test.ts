@@ -1,6 +1,7 @@
 /**
  * The truth table: each documented field of each dialect, with a scenario that changes the fact in the real world and sees the field change.
  * Over HTTP only. A field of the lists below without a scenario fails the last test of this file.
+ * Longer than a page because it is one table: a row per field.
  */
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
