@@ -146,9 +146,9 @@ onEachDatabase("usage and figures count bytes of disk backups once", async (cata
   const server = sampleServer({ sizeGib: 20 });
   await catalog.resources.insert(disk);
   await catalog.resources.insert(server);
-  await catalog.vaults.bind({ vaultId: vault.id, resourceId: server.id, type: server.type, excludeVolumes: [] });
-  await catalog.vaults.bind({ vaultId: vault.id, resourceId: disk.id, type: disk.type, excludeVolumes: [] });
-  await catalog.vaults.bind({ vaultId: vault.id, resourceId: "gone", type: disk.type, excludeVolumes: [] });
+  await catalog.vaults.bind({ vaultId: vault.id, resourceId: server.id, type: server.type, excludeVolumes: [], suspended: false });
+  await catalog.vaults.bind({ vaultId: vault.id, resourceId: disk.id, type: disk.type, excludeVolumes: [], suspended: false });
+  await catalog.vaults.bind({ vaultId: vault.id, resourceId: "gone", type: disk.type, excludeVolumes: [], suspended: false });
   assert.deepEqual(await catalog.vaults.usage(vault.id), { allocatedGib: 27, usedBytes: 0 });
   const parent = await add({ resourceType: "OS::Nova::Server", resourceId: server.id, statistics: stored(30) });
   await add({ parentId: parent.id, resourceId: "d1", statistics: stored(10) });

@@ -157,8 +157,8 @@ onEachDatabase("vaults are kept, filtered, bound to resources and removed with t
   assert.equal(await vaults.findImplicit(sampleProject, "server"), undefined);
   await assert.rejects(vaults.insert(sampleVault({ implicit: true })), constraint);
 
-  const bound = { vaultId: disk.id, resourceId: "volume-b", type: "OS::Cinder::Volume" as const, excludeVolumes: [] };
-  const boundToo = { ...bound, resourceId: "volume-a", excludeVolumes: ["x"] };
+  const bound = { vaultId: disk.id, resourceId: "volume-b", type: "OS::Cinder::Volume" as const, excludeVolumes: [], suspended: false };
+  const boundToo = { ...bound, resourceId: "volume-a", excludeVolumes: ["x"], suspended: true };
   await vaults.bind(bound);
   await vaults.bind(boundToo);
   await assert.rejects(vaults.bind({ ...bound, vaultId: implicit.id }), constraint);
@@ -178,8 +178,14 @@ onEachDatabase("vaults are kept, filtered, bound to resources and removed with t
 
   await vaults.update(disk.id, { locked: true, tags: [], threshold: 9 });
   assert.deepEqual(await vaults.get(sampleProject, disk.id), { ...disk, locked: true, tags: [], threshold: 9 });
+  await vaults.setSuspended(disk.id, "volume-b", true);
+  await vaults.setSuspended(disk.id, "volume-a", false);
+  assert.deepEqual(await vaults.resourcesOf(disk.id), [
+    { ...bound, suspended: true },
+    { ...boundToo, suspended: false },
+  ]);
   await vaults.unbind(disk.id, "volume-b");
-  assert.deepEqual(await vaults.resourcesOf(disk.id), [boundToo]);
+  assert.deepEqual(await vaults.resourcesOf(disk.id), [{ ...boundToo, suspended: false }]);
   await vaults.remove(disk.id);
   assert.equal(await vaults.vaultOf("volume-a"), undefined);
 });

@@ -173,6 +173,8 @@ export interface VaultTable {
   remove(id: Id): Promise<void>;
   bind(resource: VaultResource): Promise<void>;
   unbind(vaultId: Id, resourceId: Id): Promise<void>;
+  /** Whether automatic backups leave out a resource of the vault. */
+  setSuspended(vaultId: Id, resourceId: Id, suspended: boolean): Promise<void>;
   resourcesOf(vaultId: Id): Promise<VaultResource[]>;
   /** The vault that a resource is bound to: at most one. */
   vaultOf(resourceId: Id): Promise<VaultResource | undefined>;

@@ -34,7 +34,7 @@ const vaults = createCodec<Vault>({
   createdAt: "plain",
   updatedAt: "plain",
 });
-const bindings = createCodec<VaultResource>({ vaultId: "plain", resourceId: "plain", type: "plain", excludeVolumes: "json" });
+const bindings = createCodec<VaultResource>({ vaultId: "plain", resourceId: "plain", type: "plain", excludeVolumes: "json", suspended: "flag" });
 
 export function createVaultTable(db: Db): VaultTable {
   return {
@@ -86,6 +86,14 @@ export function createVaultTable(db: Db): VaultTable {
     },
     async bind(resource) {
       await db.write.insertInto("vault_resources").values(bindings.toRow(resource)).execute();
+    },
+    async setSuspended(vaultId, resourceId, suspended) {
+      await db.write
+        .updateTable("vault_resources")
+        .set({ suspended: Number(suspended) })
+        .where("vault_id", "=", vaultId)
+        .where("resource_id", "=", resourceId)
+        .execute();
     },
     async unbind(vaultId, resourceId) {
       await db.write.deleteFrom("vault_resources").where("vault_id", "=", vaultId).where("resource_id", "=", resourceId).execute();

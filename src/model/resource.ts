@@ -1,4 +1,5 @@
 import type { Id, ProjectId, TimestampUs } from "./ids.ts";
+import type { Tag } from "./vault.ts";
 
 /** What can be protected, by the names that the wire uses. */
 export type ResourceType = "OS::Nova::Server" | "OS::Cinder::Volume" | "OS::Sfs::Turbo";
@@ -38,6 +39,8 @@ interface ResourceCommon {
   /** Provisioned size in GiB; of a server, the sum of its disks. */
   sizeGib: number;
   availabilityZone: string;
+  /** By which vaults bind it automatically. */
+  tags: Tag[];
   createdAt: TimestampUs;
   updatedAt: TimestampUs | null;
 }

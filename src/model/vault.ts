@@ -50,6 +50,8 @@ export interface VaultResource {
   type: ResourceType;
   /** Volumes of a server that are not backed up. */
   excludeVolumes: Id[];
+  /** Left out of automatic backups until it is resumed; backups by hand are made all the same. */
+  suspended: boolean;
 }
 
 /** Measured from the backups that the vault holds. */

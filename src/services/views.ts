@@ -14,6 +14,8 @@ export interface VaultResourceView {
   backupSizeBytes: number;
   backupCount: number;
   excludeVolumes: Id[];
+  /** Left out of automatic backups. */
+  suspended: boolean;
 }
 
 export interface VaultView {

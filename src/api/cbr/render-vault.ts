@@ -23,6 +23,7 @@ function renderVaultResource(resource: VaultResourceView) {
     protect_status: resource.protectStatus,
     backup_size: wireMb(resource.backupSizeBytes),
     backup_count: resource.backupCount,
+    suspended: resource.suspended,
     extra_info: resource.type === "OS::Nova::Server" ? { exclude_volumes: resource.excludeVolumes } : {},
   };
 }

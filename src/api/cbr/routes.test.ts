@@ -53,6 +53,7 @@ describe("CBR: vaults", () => {
         protect_status: "available",
         backup_size: 0,
         backup_count: 0,
+        suspended: false,
         extra_info: {},
       },
     ]);

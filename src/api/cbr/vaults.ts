@@ -10,6 +10,7 @@ import { createVault, type VaultResourceInput } from "#services/vaults/createVau
 import { deleteVault } from "#services/vaults/deleteVault.ts";
 import { listVaults } from "#services/vaults/listVaults.ts";
 import { removeVaultResources } from "#services/vaults/removeVaultResources.ts";
+import { setVaultResources } from "#services/vaults/setVaultResources.ts";
 import { showVault } from "#services/vaults/showVault.ts";
 import { defineRoute } from "../http/route.ts";
 import { all, one, page, type Query } from "../query.ts";
@@ -236,6 +237,28 @@ export const vaultRoutes = [
     async handler({ params, body }, caller, context) {
       const ids = await removeVaultResources(context, caller, { vaultId: vaultIdOf(params), resourceIds: body.resource_ids });
       return { body: { remove_resource_ids: ids } };
+    },
+  }),
+  defineRoute({
+    method: "PUT",
+    path: "/vaults/:vault_id/set-resources",
+    operation: "SetVaultResource",
+    action: "cbr:vaults:setResources",
+    successStatus: 200,
+    schema: {
+      params: vaultParams,
+      body: Type.Object({
+        resource_ids: Type.Array(idSchema, { minItems: 1, maxItems: 256 }),
+        action: Type.Union([Type.Literal("suspend"), Type.Literal("unsuspend")]),
+      }),
+    },
+    async handler({ params, body }, caller, context) {
+      const ids = await setVaultResources(context, caller, {
+        vaultId: vaultIdOf(params),
+        resourceIds: body.resource_ids,
+        suspended: body.action === "suspend",
+      });
+      return { body: { set_resource_ids: ids } };
     },
   }),
 ];

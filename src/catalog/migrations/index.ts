@@ -1,5 +1,6 @@
 import { firstTables } from "./0001-first-tables.ts";
+import { suspendedAndTaggedResources } from "./0002-suspended-and-tagged-resources.ts";
 import type { Migration } from "./migration.ts";
 
 /** In order. A released migration is never edited: what is wrong with it is put right by a later one. */
-export const migrations: readonly Migration[] = [firstTables];
+export const migrations: readonly Migration[] = [firstTables, suspendedAndTaggedResources];

@@ -99,6 +99,7 @@ async function restoreToNewVolume(
     bootable: backup.bootable ?? false,
     encryption: backup.encryption,
     metadata: backup.volumeMetadata,
+    tags: [],
     sourceSnapshotId: null,
     sourceVolumeId: null,
     sourceBackupId: backup.id,

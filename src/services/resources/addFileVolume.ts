@@ -48,6 +48,7 @@ export async function addFileVolume(context: Context, caller: Caller, input: Add
     bootable: input.bootable ?? false,
     encryption,
     metadata,
+    tags: [],
     sourceSnapshotId: null,
     sourceVolumeId: null,
     sourceBackupId: null,

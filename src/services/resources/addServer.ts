@@ -39,6 +39,7 @@ export async function addServer(context: Context, caller: Caller, input: AddServ
       disks,
       sizeGib,
       availabilityZone,
+      tags: [],
       createdAt: now,
       updatedAt: null,
     };

@@ -4,7 +4,7 @@ import { DomainError } from "#model/errors.ts";
 import { objectTypeOf } from "#model/provider.ts";
 import type { Id } from "#model/ids.ts";
 import type { Resource, ResourceType, Server, Volume } from "#model/resource.ts";
-import type { Vault } from "#model/vault.ts";
+import type { Vault, VaultResource } from "#model/vault.ts";
 
 /** A resource as a request names it. */
 export interface VaultResourceInput {
@@ -42,8 +42,34 @@ export async function bindResources(tables: Tables, caller: Caller, vault: Vault
     await refuseBound(tables, vault, resource);
     if (resource.type === "OS::Nova::Server") await refuseServer(tables, resource, input.excludeVolumes ?? []);
     else await refuseVolume(tables, resource, input);
-    await tables.vaults.bind({ vaultId: vault.id, resourceId: resource.id, type: resource.type, excludeVolumes: input.excludeVolumes ?? [] });
+    await tables.vaults.bind({
+      vaultId: vault.id,
+      resourceId: resource.id,
+      type: resource.type,
+      excludeVolumes: input.excludeVolumes ?? [],
+      suspended: false,
+    });
   }
+}
+
+/**
+ * What a request names of a vault's resources, as it is bound; none may be on its way out.
+ * @throws DomainError `resourceNotInVault`, `resourcesBeingRemoved`
+ */
+export async function refuseUnlessBound(tables: Tables, vault: Vault, resourceIds: readonly Id[]): Promise<VaultResource[]> {
+  const bound = await tables.vaults.resourcesOf(vault.id);
+  const found: VaultResource[] = [];
+  for (const resourceId of resourceIds) {
+    const binding = bound.find((each) => each.resourceId === resourceId);
+    if (binding === undefined)
+      throw new DomainError("resourceNotInVault", `resource_ids: ${resourceId} is not in the vault`, { field: "resource_ids" });
+    const open = await tables.tasks.openTasks({ resourceId });
+    if (open.some((task) => task.type === "remove_resource")) {
+      throw new DomainError("resourcesBeingRemoved", `resource_ids: ${resourceId} is being removed already`, { field: "resource_ids" });
+    }
+    found.push(binding);
+  }
+  return found;
 }
 
 async function resourceFor(tables: Tables, caller: Caller, input: VaultResourceInput): Promise<Resource> {

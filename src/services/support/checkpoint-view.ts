@@ -32,6 +32,7 @@ export async function viewCheckpoint(tables: Tables, caller: Pick<Caller, "proje
           resourceId: backup.resourceId,
           type: backup.resourceType,
           excludeVolumes: [],
+          suspended: false,
         },
     ),
     (resourceId) => {

@@ -36,7 +36,7 @@ export async function viewResources(
 ): Promise<VaultResourceView[]> {
   const figures = new Map((await tables.vaults.figuresOf(vault.id)).map((each) => [each.resourceId, each]));
   const views: VaultResourceView[] = [];
-  for (const { resourceId, type, excludeVolumes } of bound) {
+  for (const { resourceId, type, excludeVolumes, suspended } of bound) {
     const resource = await tables.resources.get(vault.projectId, resourceId);
     const known = resource ?? fallback?.(resourceId);
     const figure = figures.get(resourceId) ?? (await figuresOfUnbound(tables, vault, resourceId));
@@ -49,6 +49,7 @@ export async function viewResources(
       backupSizeBytes: figure.storedBytes,
       backupCount: figure.backupCount,
       excludeVolumes,
+      suspended,
     });
   }
   return views;

@@ -3,6 +3,7 @@ import { DomainError } from "#model/errors.ts";
 import type { Id } from "#model/ids.ts";
 import { providerIds } from "#model/provider.ts";
 import type { Context } from "../context.ts";
+import { refuseUnlessBound } from "../support/bindings.ts";
 import { doom, refuseUnlessRemovable, topLevelBackups } from "../support/doom.ts";
 import { findVault } from "../support/find.ts";
 import { newTask } from "../support/new-task.ts";
@@ -18,16 +19,8 @@ export async function removeVaultResources(context: Context, caller: Caller, inp
     const vault = await findVault(tables, caller, input.vaultId);
     if (vault.status !== "available" && vault.status !== "lock") throw new DomainError("vaultStatusForbids", `Vault ${vault.id} is ${vault.status}.`);
     if (vault.locked) throw new DomainError("vaultStatusForbids", `Vault ${vault.id} is locked: its resources and their backups cannot be removed.`);
-    const bound = await tables.vaults.resourcesOf(vault.id);
     const now = context.clock.nowUs();
-    for (const resourceId of resourceIds) {
-      const binding = bound.find((each) => each.resourceId === resourceId);
-      if (binding === undefined)
-        throw new DomainError("resourceNotInVault", `resource_ids: ${resourceId} is not in the vault`, { field: "resource_ids" });
-      const open = await tables.tasks.openTasks({ resourceId });
-      if (open.some((task) => task.type === "remove_resource")) {
-        throw new DomainError("resourcesBeingRemoved", `resource_ids: ${resourceId} is being removed already`, { field: "resource_ids" });
-      }
+    for (const { resourceId, type } of await refuseUnlessBound(tables, vault, resourceIds)) {
       for (const backup of await topLevelBackups(tables, vault.projectId, vault.id, resourceId)) {
         if (backup.status === "waiting_delete" || backup.status === "deleting") continue;
         await refuseUnlessRemovable(tables, backup);
@@ -43,7 +36,7 @@ export async function removeVaultResources(context: Context, caller: Caller, inp
           providerId: providerIds[vault.objectType],
           resourceId,
           resourceName: resource?.name ?? null,
-          resourceType: binding.type,
+          resourceType: type,
           requestId: caller.requestId,
         }),
       );

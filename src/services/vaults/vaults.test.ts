@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { Caller } from "#model/caller.ts";
-import { errorKinds } from "#model/errors.ts";
 import type { ErrorCode } from "#model/errors.ts";
 import type { Volume } from "#model/resource.ts";
 import { deleteBackup } from "../backups/deleteBackup.ts";
@@ -14,15 +13,14 @@ import { addFileVolume } from "../resources/addFileVolume.ts";
 import { cancelTask } from "../tasks/cancelTask.ts";
 import { listTasks } from "../tasks/listTasks.ts";
 import { showTask } from "../tasks/showTask.ts";
-import { createVolume } from "../volumes/createVolume.ts";
 import { deleteVolume } from "../volumes/deleteVolume.ts";
 import { addVaultResources } from "./addVaultResources.ts";
-import { createVault } from "./createVault.ts";
 import type { CreateVaultInput } from "./createVault.ts";
 import { deleteVault } from "./deleteVault.ts";
 import { listVaults } from "./listVaults.ts";
 import { removeVaultResources } from "./removeVaultResources.ts";
 import { showVault } from "./showVault.ts";
+import { all, disk, emptyVolume, newVault as makeVault, refused } from "../../../test/support/vaults.ts";
 import { makeVolume, makeWorld, noise, writeSource } from "../../../test/support/world.ts";
 import type { World } from "../../../test/support/world.ts";
 
@@ -32,29 +30,8 @@ before(async () => {
 });
 after(() => world.close());
 
-const refused = (promise: Promise<unknown>, code: ErrorCode, cbr?: string) =>
-  assert.rejects(promise, (error: unknown) => {
-    assert.equal((error as { code?: string }).code, code, String(error));
-    if (cbr !== undefined) assert.equal(errorKinds[code].cbr, `BackupService.${cbr}`);
-    return true;
-  });
-
-const disk = (volume: Pick<Volume, "id">) => ({ id: volume.id, type: "OS::Cinder::Volume" as const });
-const all = { limit: 100, offset: 0 };
-
-function newVault(caller: Caller, overrides: Partial<CreateVaultInput> = {}) {
-  return createVault(world.context, caller, {
-    name: "vault",
-    sizeGib: 10,
-    objectType: "disk",
-    protectType: "backup",
-    consistentLevel: "crash_consistent",
-    resources: [],
-    ...overrides,
-  });
-}
-
-const empty = (caller: Caller, name = "empty", sizeGib = 1) => createVolume(world.context, caller, { sizeGib, name });
+const newVault = (caller: Caller, overrides: Partial<CreateVaultInput> = {}) => makeVault(world, caller, overrides);
+const empty = (caller: Caller, name = "empty", sizeGib = 1) => emptyVolume(world, caller, name, sizeGib);
 
 test("a vault's creation answers what a query answers; another project's is not there", async () => {
   const caller = await world.newCaller();

@@ -67,6 +67,7 @@ export async function createVolume(context: Context, caller: Caller, input: Crea
     volumeType: checked.volumeType ?? origin.inherited.volumeType ?? defaultVolumeType,
     bootable: input.bootable ?? origin.inherited.bootable ?? false,
     encryption: checked.encryption ?? origin.inherited.encryption ?? null,
+    tags: [],
     metadata: { ...origin.inherited.metadata, ...checked.metadata },
     sourceSnapshotId: input.snapshotId ?? null,
     sourceVolumeId: input.sourceVolumeId ?? null,
