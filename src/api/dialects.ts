@@ -1,6 +1,7 @@
 import type { FastifyInstance } from "fastify";
 import { backupRoutes as cbrBackupRoutes } from "./cbr/backups.ts";
 import { checkpointRoutes } from "./cbr/checkpoints.ts";
+import { tagRoutes } from "./cbr/tags.ts";
 import { taskRoutes as cbrTaskRoutes } from "./cbr/tasks.ts";
 import { vaultRoutes } from "./cbr/vaults.ts";
 import { versionRoutes as cbrVersionRoutes } from "./cbr/versions.ts";
@@ -42,7 +43,7 @@ export function dialects(options: BlockStorageOptions): Dialect[] {
     {
       name: "cbr",
       prefixes: ["/v3/:project_id", "/cbr/v3/:project_id"],
-      routes: [...vaultRoutes, ...cbrBackupRoutes, ...checkpointRoutes, ...cbrTaskRoutes],
+      routes: [...vaultRoutes, ...cbrBackupRoutes, ...checkpointRoutes, ...cbrTaskRoutes, ...tagRoutes],
     },
     { name: "cbr", prefixes: ["/cbr"], routes: cbrVersionRoutes },
     { name: "cinder", prefixes: ["/volume"], routes: versionRoutes },

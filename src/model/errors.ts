@@ -54,6 +54,8 @@ export const errorKinds = {
   providerUnknown: { status: 400, cbr: "BackupService.6301" },
   resourceNotFound: { status: 404, cbr: "BackupService.6302" },
   taskNotFound: { status: 404, cbr: "BackupService.6500", vbs: "common.0011" },
+  tagQuotaReached: { status: 400, cbr: "BackupService.6600" },
+  tagNotFound: { status: 404, cbr: "BackupService.6601" },
   taskNotCancellable: { status: 400, cbr: "BackupService.9900" },
   volumeNotFound: { status: 404, cbr: "BackupService.7000", vbs: "VolumeBackup.0021" },
   volumeAlreadyInVault: { status: 400, cbr: "BackupService.7006" },

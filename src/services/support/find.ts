@@ -1,4 +1,4 @@
-import type { BackupView, Tables } from "#catalog/tables.ts";
+import type { BackupView, Tables, VaultFilter } from "#catalog/tables.ts";
 import type { Backup } from "#model/backup.ts";
 import type { Caller } from "#model/caller.ts";
 import { DomainError } from "#model/errors.ts";
@@ -18,6 +18,9 @@ function orMissing<T>(found: T | undefined, code: ErrorCode, noun: string, id: I
 /** What is not there and what belongs to another project look the same to a caller: not found. */
 export const findVault = async (tables: Tables, who: Who, id: Id): Promise<Vault> =>
   orMissing(await tables.vaults.get(who.projectId, id), "vaultNotFound", "vault", id);
+/** Every vault of the project that the filter wants, newest first. */
+export const allVaults = async (tables: Tables, who: Who, filter: VaultFilter = {}): Promise<Vault[]> =>
+  (await tables.vaults.list(who.projectId, filter, { limit: 1_000_000, offset: 0 })).items;
 export const findBackup = async (tables: Tables, who: Who, id: Id): Promise<Backup> =>
   orMissing(await tables.backups.get(who.projectId, id), "backupNotFound", "backup", id);
 export const findBackupView = async (tables: Tables, who: Who, id: Id): Promise<BackupView> =>

@@ -4,6 +4,9 @@ import type { Tag } from "#model/vault.ts";
 // oxlint-disable-next-line no-control-regex
 const forbidden = /[\u0000-\u001f=*<>\\,|/]/;
 
+/** Most tags that one vault may have. */
+export const maxVaultTags = 20;
+
 /** Tags as CBR allows them: keys 1 to 36 and values up to 43 characters, none of `=*<>\,|/`, keys unique. */
 export function checkTags(tags: readonly Tag[], field: string, most: number): Tag[] {
   const refused = (says: string): DomainError => new DomainError("invalidRequest", `${field}: ${says}`, { field });

@@ -6,7 +6,7 @@ import { bindResources } from "../support/bindings.ts";
 import type { VaultResourceInput } from "../support/bindings.ts";
 import { checkDescription, checkName, checkWholeNumber, checkZone } from "../support/checks.ts";
 import { viewVault } from "../support/protection.ts";
-import { checkTags } from "../support/tags.ts";
+import { checkTags, maxVaultTags } from "../support/tags.ts";
 import type { VaultView } from "../views.ts";
 
 export type { VaultResourceInput } from "../support/bindings.ts";
@@ -90,7 +90,7 @@ function vaultRow(context: Context, caller: Caller, input: CreateVaultInput): Va
     threshold: checkWholeNumber(input.threshold ?? 80, "threshold", 1, 100),
     locked: input.locked ?? false,
     bindRules: input.bindRules?.tags === undefined ? {} : { tags: checkTags(input.bindRules.tags, "bind_rules.tags", 5) },
-    tags: checkTags(input.tags ?? [], "tags", 20),
+    tags: checkTags(input.tags ?? [], "tags", maxVaultTags),
     availabilityZone:
       input.availabilityZone === undefined || input.availabilityZone === null ? null : checkZone(input.availabilityZone, "availability_zone"),
     backupNamePrefix: prefix,
