@@ -178,6 +178,14 @@ export const settingTable = {
     maximum: 100,
     doc: "A collection that would take more than this part of a project's stored bytes stops and says so.",
   },
+  auditDays: {
+    type: "integer",
+    unit: "days",
+    default: "365",
+    minimum: 0,
+    maximum: 36_500,
+    doc: "How long an entry of the audit log is kept; 0 = for ever.",
+  },
   vbsServiceMetadataType: {
     type: "choice",
     unit: "",

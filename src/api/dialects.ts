@@ -14,6 +14,7 @@ import { versionRoutes } from "./cinder/versions.ts";
 import { volumeRoutes } from "./cinder/volumes.ts";
 import { registerRoutes } from "./http/routes.ts";
 import type { DialectName, Route } from "./http/route.ts";
+import { auditRoutes } from "./opencbr/audit.ts";
 import { collectRoutes } from "./opencbr/collections.ts";
 import { checkRoutes } from "./opencbr/checks.ts";
 import { dataRoutes } from "./opencbr/data.ts";
@@ -52,7 +53,7 @@ export function dialects(options: BlockStorageOptions): Dialect[] {
     {
       name: "opencbr",
       prefixes: ["/opencbr/v1/:project_id"],
-      routes: [...resourceRoutes, ...dataRoutes, ...taskRoutes, ...checkRoutes, ...collectRoutes],
+      routes: [...resourceRoutes, ...dataRoutes, ...taskRoutes, ...checkRoutes, ...collectRoutes, ...auditRoutes],
     },
   ];
 }

@@ -1,4 +1,5 @@
 import { fastify, type FastifyInstance, type FastifyRequest, type FastifyServerOptions } from "fastify";
+import { auditTrailOf } from "#services/audit/auditTrail.ts";
 import type { Context } from "#services/context.ts";
 import { gatherFigures } from "#services/stats/gatherFigures.ts";
 import { registerDialects } from "./dialects.ts";
@@ -62,6 +63,7 @@ export function createListener(options: ListenerOptions): FastifyInstance {
     routes: [],
   };
   app.decorate("api", runtime);
+  app.addHook("onClose", () => auditTrailOf(context).flush());
   // One SDK sends `{}` with a GET, and signs it; what a body means is decided by the route, whatever its media type says.
   app.addHttpMethod("GET", { hasBody: true, overrideExisting: true });
   app.addHttpMethod("HEAD", { hasBody: true, overrideExisting: true });

@@ -2,6 +2,7 @@ import { Kysely } from "kysely";
 import type { Transaction } from "kysely";
 import { systemClock } from "#platform/clock.ts";
 import type { Clock } from "#platform/clock.ts";
+import { createAuditTable } from "./audit.ts";
 import { createBackupTable } from "./backups.ts";
 import { createCheckpointTable } from "./checkpoints.ts";
 import { createIdentityTable } from "./identity.ts";
@@ -104,5 +105,6 @@ function createTables(db: Db, clock: Clock): Tables {
     checkpoints: createCheckpointTable(db),
     backups: createBackupTable(db),
     tasks: createTaskTable(db),
+    audit: createAuditTable(db),
   };
 }

@@ -1,4 +1,5 @@
 import type { ColumnType, Generated, Kysely, Selectable } from "kysely";
+import type { AuditEntry } from "#model/audit.ts";
 import type { Backup } from "#model/backup.ts";
 import type { Checkpoint } from "#model/checkpoint.ts";
 import type { Server, Snapshot, Volume } from "#model/resource.ts";
@@ -40,6 +41,7 @@ export interface Schema {
   /** `stored_bytes` repeats `statistics.storedBytes`, so that sums need not read JSON. */
   backups: RowOf<Backup> & Sequenced & { stored_bytes: number };
   tasks: RowOf<Task> & Sequenced;
+  audit: RowOf<AuditEntry>;
 }
 
 /** How the table modules reach the database: outside of a transaction, or inside one. */

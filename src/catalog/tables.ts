@@ -1,3 +1,4 @@
+import type { AuditEntry } from "#model/audit.ts";
 import type { Backup, BackupStatus } from "#model/backup.ts";
 import type { Checkpoint } from "#model/checkpoint.ts";
 import type { Id, ProjectId, TimestampUs } from "#model/ids.ts";
@@ -24,6 +25,7 @@ export interface Tables {
   checkpoints: CheckpointTable;
   backups: BackupTable;
   tasks: TaskTable;
+  audit: AuditTable;
 }
 
 /** Facts of this installation, such as the node id. */
@@ -295,4 +297,31 @@ export interface TaskTable {
   requeue(id: Id, token: number, now: TimestampUs): Promise<boolean>;
   /** Waiting or running tasks that touch the vault, resource or backup. */
   openTasks(filter: { vaultId?: Id; resourceId?: Id; backupId?: Id }): Promise<Task[]>;
+}
+
+export interface AuditFilter {
+  /** Id or name. */
+  user?: string;
+  operation?: string;
+  action?: string;
+  event?: string;
+  resourceType?: string;
+  resourceId?: string;
+  requestId?: string;
+  address?: string;
+  credentialId?: string;
+  status?: number;
+  /** Only calls that were refused or failed, or only those that were not. */
+  refused?: boolean;
+  createdFrom?: TimestampUs;
+  createdTo?: TimestampUs;
+  allProjects?: boolean;
+}
+
+export interface AuditTable {
+  insert(entry: AuditEntry): Promise<void>;
+  update(id: Id, patch: Partial<Omit<AuditEntry, "id">>): Promise<void>;
+  list(projectId: ProjectId, filter: AuditFilter, page: Page): Promise<Listed<AuditEntry>>;
+  /** Removes at most `limit` entries from before that time, the oldest first; tells how many. */
+  removeOlder(before: TimestampUs, limit: number): Promise<number>;
 }

@@ -1,4 +1,5 @@
 import { Command, CommanderError } from "commander";
+import { auditList } from "./audit/list.ts";
 import { backupDamage } from "./backup/damage.ts";
 import { backupCreate } from "./backup/create.ts";
 import { backupDelete } from "./backup/delete.ts";
@@ -64,6 +65,7 @@ const groups: Record<string, { doc: string; commands: Register[] }> = {
     commands: [backupCreate, backupList, backupShow, backupRestore, backupDelete, backupDeleted, backupUndelete, backupDamage],
   },
   task: { doc: "work that was asked for: list, show, watch, cancel", commands: [taskList, taskShow, taskWatch, taskCancel] },
+  audit: { doc: "who has changed what: list", commands: [auditList] },
   key: { doc: "the master key, offline: export, import, rotate, destroy", commands: [keyExport, keyImport, keyRotate, keyDestroy] },
 };
 

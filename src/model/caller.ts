@@ -24,11 +24,13 @@ const readVerbs = new Set([
   "queryReplicationCapability",
 ]);
 
+/** Whether an action only looks: what it does needs no entry in the audit log. */
+export const isReadAction = (action: string): boolean => readVerbs.has(action.slice(action.lastIndexOf(":") + 1));
+
 /** Whether the roles allow `service:noun:verb`: a reader may look, a member may do all but what is named `admin`, an admin anything. */
 export function isAllowed(roles: readonly Role[], action: string): boolean {
   if (roles.includes("admin")) return true;
-  const verb = action.slice(action.lastIndexOf(":") + 1);
   if (action.includes(":admin:")) return false;
   if (roles.includes("member")) return true;
-  return roles.includes("reader") && readVerbs.has(verb);
+  return roles.includes("reader") && isReadAction(action);
 }

@@ -45,4 +45,6 @@ export interface ServiceSettings {
   graceUs?: number;
   /** A collection that would condemn more than this part of a project's stored bytes stops; default 0.2. */
   maxCondemnRatio?: number;
+  /** How long the audit log goes back, days; absent or 0 = for ever. */
+  auditDays?: number;
 }

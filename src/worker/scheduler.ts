@@ -1,4 +1,5 @@
 import { DomainError } from "#model/errors.ts";
+import { dropOldAudit } from "#services/audit/dropOldAudit.ts";
 import { queueDueChecks } from "#services/check/queueDueChecks.ts";
 import { queueDueCollections } from "#services/collect/queueDueCollections.ts";
 import { queueDeletion } from "#services/backups/deleteBackup.ts";
@@ -36,6 +37,8 @@ export async function tick(context: Context, isActive: (taskId: string) => boole
   if (checks > 0) log.info({ checks }, "the day's checks are queued");
   const collections = await queueDueCollections(context);
   if (collections > 0) log.info({ collections }, "collections are queued");
+  const dropped = await dropOldAudit(context);
+  if (dropped > 0) log.info({ entries: dropped }, "old entries of the audit log are gone");
   context.wake();
 }
 

@@ -11,6 +11,7 @@ import { systemClock } from "#platform/clock.ts";
 import { silentLog } from "#platform/log.ts";
 import { systemRandom } from "#platform/random.ts";
 import type { Engine } from "#repository/engine-types.ts";
+import { auditTrailOf } from "#services/audit/auditTrail.ts";
 import type { Context } from "#services/context.ts";
 
 export const projectA = "00000000000000000000000000000001";
@@ -110,6 +111,7 @@ export async function openDialectApp(options: Partial<BlockStorageOptions> = {})
     baseUrlOf: () => "http://cbr.test",
     routes: [],
   });
+  app.addHook("onClose", () => auditTrailOf(context).flush());
   registerDialects(app, { refuseDependentDeletes: false, serviceMetadataType: "seed", ...options });
   await app.ready();
   return {

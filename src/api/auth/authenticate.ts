@@ -64,7 +64,8 @@ export function createAuthenticate({ context, tokens, secretKey }: AuthenticateO
     const user = await identity.getUser(key.userId);
     if (user === undefined || !user.enabled) throw unauthenticated("the user of the access key is disabled");
     const named = headers["x-project-id"];
-    const base = { userId: user.id, userName: user.name, domainId: user.domainId, token: undefined };
+    const accessKey = { id: key.id, isTemporary: key.securityTokenHash !== null };
+    const base = { userId: user.id, userName: user.name, domainId: user.domainId, token: undefined, accessKey };
     if (named === undefined && inPath === undefined && headers["x-domain-id"] !== undefined && key.securityTokenHash === null) {
       if (headers["x-domain-id"] !== user.domainId) throw unauthenticated("X-Domain-Id is not the domain of the access key");
       return { ...base, scope: { kind: "domain", domainId: user.domainId }, roles: ["reader"] };

@@ -15,6 +15,8 @@ export interface Principal {
   roles: readonly Role[];
   /** Of a token; undefined for a signed request. */
   token: TokenFacts | undefined;
+  /** Of a signed request. */
+  accessKey?: { id: string; isTemporary: boolean };
 }
 
 export interface TokenFacts {

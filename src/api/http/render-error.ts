@@ -7,6 +7,8 @@ export interface RenderedError {
   status: number;
   headers: Readonly<Record<string, string>>;
   body: object;
+  /** `BackupService.NNNN` or the gateway's, whatever the dialect writes: for the audit log. */
+  code: string;
   /** Set when it is a defect of ours or of the machine: to be logged, never told. */
   defect: unknown;
 }
@@ -91,9 +93,9 @@ function understand(error: unknown): Failure {
 /** The error in the dialect's own body. Anything but a {@link DomainError} or an {@link HttpFailure} is a defect: a plain 500 that tells nothing. */
 export function renderError(dialect: DialectName, error: unknown, requestId: string, ownErrors = false): RenderedError {
   const failure = understand(error);
-  const { status, headers, defect } = failure;
+  const { status, headers, code, defect } = failure;
   const message = failure.message === "" ? (titles[status] ?? "Request refused") : failure.message;
-  return { status, headers, defect, body: bodyOf(dialect, { ...failure, message }, requestId, ownErrors) };
+  return { status, headers, code, defect, body: bodyOf(dialect, { ...failure, message }, requestId, ownErrors) };
 }
 
 function bodyOf(dialect: DialectName, { status, code, message, isGateway, vbs, headers }: Failure, requestId: string, ownErrors: boolean): object {

@@ -31,6 +31,8 @@ export interface Answer {
   status?: number;
   headers?: Record<string, string>;
   body?: object;
+  /** Who the caller turned out to be, where nobody was authenticated before: for the audit log. */
+  provenAs?: Principal;
 }
 
 /**
@@ -56,6 +58,8 @@ export interface RouteHead<Body extends TSchema = TSchema> {
   bodyLimitBytes?: number;
   /** VBS's own operations: errors as `{"error":{"code":"VolumeBackup.0002","message":…}}`. */
   ownErrors?: boolean;
+  /** The audit log has one entry for many calls of the same caller on the same thing: for pieces of data. */
+  auditedInPieces?: true;
 }
 
 /** One operation. One schema gives its validation, its types and its description. */

@@ -1,9 +1,12 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { isAllowed, type Caller } from "#model/caller.ts";
 import { DomainError } from "#model/errors.ts";
+import { auditTrailOf, type AuditMark } from "#services/audit/auditTrail.ts";
+import { nameOf } from "#services/audit/nameOf.ts";
 import type { Principal } from "../auth/principal.ts";
+import { auditedCall, isAudited, learnedFrom } from "./audit.ts";
 import { HttpFailure, malformed } from "./failure.ts";
-import { renderError } from "./render-error.ts";
+import { renderError, type RenderedError } from "./render-error.ts";
 import type { Access, Answer, DialectName, Route } from "./route.ts";
 import type { ApiRuntime, RegisteredRoute } from "./runtime.ts";
 import { compileValidator } from "./validation.ts";
@@ -28,6 +31,7 @@ export function registerRoutes(app: FastifyInstance, dialect: DialectName, prefi
         url: path,
         bodyLimit: route.bodyLimitBytes ?? defaultBodyLimitBytes,
         handler: serve.handle,
+        errorHandler: serve.refuse,
         ...(serve.beforeBody === undefined ? {} : { onRequest: serve.beforeBody }),
       });
     }
@@ -39,6 +43,12 @@ export const listRoutes = (app: FastifyInstance): readonly RegisteredRoute[] => 
 
 const nobody: Principal = { userId: "", userName: "", domainId: "", scope: { kind: "unscoped" }, roles: [], token: undefined };
 
+/** How far a request has come: for the audit log. */
+interface Progress {
+  principal: Principal | undefined;
+  mark: AuditMark | undefined;
+}
+
 function createServe(runtime: ApiRuntime, registered: RegisteredRoute) {
   const { context } = runtime;
   const { dialect, path, route } = registered;
@@ -48,6 +58,7 @@ function createServe(runtime: ApiRuntime, registered: RegisteredRoute) {
   const checkQuery = compileValidator(route.schema.querystring, "query");
   const checkBody = compileValidator(route.schema.body, "body");
   const successStatus = route.successStatus;
+  const trail = isAudited(route) ? auditTrailOf(context) : undefined;
 
   function authenticate(request: FastifyRequest, raw: Uint8Array): Principal | Promise<Principal> {
     const { project_id: projectId } = request.params as Record<string, string | undefined>;
@@ -72,11 +83,24 @@ function createServe(runtime: ApiRuntime, registered: RegisteredRoute) {
     };
   }
 
-  async function answer(request: FastifyRequest): Promise<Answer> {
+  /**
+   * Before anything is done on behalf of somebody, the audit log has an entry for it. Where nobody is authenticated nothing is changed but
+   * what the caller is told, so that an entry afterwards is enough.
+   */
+  async function begin(request: FastifyRequest, principal: Principal): Promise<AuditMark | undefined> {
+    if (trail === undefined || access === "public") return undefined;
+    const call = auditedCall(registered, request, principal);
+    call.resourceName = await nameOf(context.catalog, call.projectId, call.resourceType, call.resourceId);
+    const pieces = [call.userId, call.credentialId, call.address, call.operation, call.targetProjectId, call.resourceId].join(" ");
+    return trail.begin(call, route.auditedInPieces === true ? pieces : undefined);
+  }
+
+  async function answer(request: FastifyRequest, progress: Progress): Promise<Answer> {
     const raw = Buffer.isBuffer(request.body) ? request.body : noBytes;
     const params = request.params as Record<string, string>;
     const attempt = access === "public" ? nobody : authenticate(request, raw);
     const principal = attempt instanceof Promise ? await attempt : attempt;
+    if (access !== "public") progress.principal = principal;
     const caller = callerOf(principal, params["project_id"], request.id);
     checkParams?.(params);
     checkQuery?.(request.query);
@@ -85,6 +109,7 @@ function createServe(runtime: ApiRuntime, registered: RegisteredRoute) {
       body = parseJson(raw);
       checkBody(body);
     }
+    if (trail !== undefined) progress.mark = await begin(request, principal);
     return route.handler(
       {
         params,
@@ -106,15 +131,32 @@ function createServe(runtime: ApiRuntime, registered: RegisteredRoute) {
     );
   }
 
+  function record(request: FastifyRequest, { principal, mark }: Progress, status: number, errorCode: string | null, answered?: Answer): void {
+    const call = mark?.call ?? auditedCall(registered, request, principal);
+    const outcome = { status, errorCode, ...(answered === undefined ? {} : { learned: learnedFrom(call, answered) }) };
+    if (mark === undefined) trail?.note(call, outcome);
+    else trail?.end(mark, outcome);
+  }
+
+  /** What is refused before the handler is asked: a body that is too large, or not authenticated for. */
+  function refuse(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
+    const { status, code } = sendError(runtime, dialect, request, reply, error, { ownErrors: route.ownErrors ?? false });
+    if (trail !== undefined) record(request, { principal: undefined, mark: undefined }, status, code);
+  }
+
   async function handle(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
     const startedUs = context.clock.nowUs();
+    const progress: Progress = { principal: undefined, mark: undefined };
     let status: number;
     try {
-      const given = await answer(request);
+      const given = await answer(request, progress);
       status = given.status ?? successStatus;
+      if (trail !== undefined) record(request, progress, status, null, given);
       sendAnswer(dialect, request, reply, status, given);
     } catch (error) {
-      status = sendError(runtime, dialect, request, reply, error, { ownErrors: route.ownErrors ?? false });
+      const rendered = sendError(runtime, dialect, request, reply, error, { ownErrors: route.ownErrors ?? false });
+      status = rendered.status;
+      if (trail !== undefined) record(request, progress, status, rendered.code);
     }
     const seconds = Math.max(0, context.clock.nowUs() - startedUs) / 1e6;
     const figures = registered.answers.get(status);
@@ -133,13 +175,13 @@ function createServe(runtime: ApiRuntime, registered: RegisteredRoute) {
       await authenticate(request, noBytes);
       return undefined;
     } catch (error) {
-      sendError(runtime, dialect, request, reply, error, { ownErrors: route.ownErrors ?? false });
+      refuse(error, request, reply);
       return reply;
     }
   }
 
   const isLarge = (route.bodyLimitBytes ?? 0) > defaultBodyLimitBytes && access !== "public";
-  return { handle, beforeBody: isLarge ? beforeBody : undefined };
+  return { handle, refuse, beforeBody: isLarge ? beforeBody : undefined };
 }
 
 function parseJson(raw: Uint8Array): unknown {
@@ -173,7 +215,7 @@ function sendAnswer(dialect: DialectName, request: FastifyRequest, reply: Fastif
   }
 }
 
-/** Answers an error in the dialect's shape, logs it when it is a defect of ours, and tells the status. */
+/** Answers an error in the dialect's shape, logs it when it is a defect of ours, and tells what was answered. */
 export function sendError(
   runtime: ApiRuntime,
   dialect: DialectName,
@@ -181,7 +223,7 @@ export function sendError(
   reply: FastifyReply,
   error: unknown,
   { ownErrors = false }: { ownErrors?: boolean } = {},
-): number {
+): RenderedError {
   const rendered = renderError(dialect, fromFramework(error), request.id, ownErrors);
   if (rendered.defect !== undefined) {
     runtime.context.log.error(
@@ -196,7 +238,7 @@ export function sendError(
     .headers({ ...rendered.headers })
     .header("content-type", "application/json; charset=utf-8")
     .send(JSON.stringify(rendered.body));
-  return rendered.status;
+  return rendered;
 }
 
 export function pathOf(url: string): string {

@@ -55,6 +55,7 @@ export function tokenRoutes(identity: Identity, hostRules: boolean): Route[] {
           expiresAt,
         );
         return {
+          provenAs: issued.principal,
           headers: { "x-subject-token": issued.text, vary: "X-Auth-Token" },
           body: await renderToken(identity, issued.principal, placeOf(request), request.query["nocatalog"] === undefined),
         };

@@ -87,6 +87,7 @@ export const dataRoutes = [
     action: "opencbr:volumes:write",
     successStatus: 204,
     bodyLimitBytes: maxWriteBytes,
+    auditedInPieces: true,
     schema: { params: volumeParams },
     async handler(request, caller, context) {
       const volumeId = volumeIdOf(request.params);

@@ -1,4 +1,5 @@
 import type { Context } from "../context.ts";
+import { auditTrailOf } from "../audit/auditTrail.ts";
 import { taskFiguresOf } from "./task-figures.ts";
 
 /** One figure of the service as a monitoring system reads it. Names are Prometheus', without the program's prefix. */
@@ -56,6 +57,12 @@ export async function gatherFigures(context: Context): Promise<Figure[]> {
     },
     { name: "tasks_total", help: "Tasks that ended, by type and status.", kind: "counter", values: byEnd((each) => each.count) },
     { name: "task_seconds_total", help: "Time that they ran.", kind: "counter", values: byEnd((each) => each.seconds) },
+    {
+      name: "audit_omitted_total",
+      help: "Refused calls of unknown callers that were too many for the audit log, or that it had no room for.",
+      kind: "counter",
+      values: one(auditTrailOf(context).omitted),
+    },
     {
       name: "store_requests_total",
       help: "Requests to the object store by operation and outcome; packs read in place by restores do not count.",
