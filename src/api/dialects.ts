@@ -3,6 +3,9 @@ import { backupRoutes as cbrBackupRoutes } from "./cbr/backups.ts";
 import { checkpointRoutes } from "./cbr/checkpoints.ts";
 import { tagRoutes } from "./cbr/tags.ts";
 import { taskRoutes as cbrTaskRoutes } from "./cbr/tasks.ts";
+import { vaultOrderRoutes } from "./cbr/vault-orders.ts";
+import { vaultResourceRoutes } from "./cbr/vault-resources.ts";
+import { vaultOverviewRoutes } from "./cbr/vault-overview.ts";
 import { vaultRoutes } from "./cbr/vaults.ts";
 import { versionRoutes as cbrVersionRoutes } from "./cbr/versions.ts";
 import { backupRoutes } from "./cinder/backups.ts";
@@ -44,7 +47,16 @@ export function dialects(options: BlockStorageOptions): Dialect[] {
     {
       name: "cbr",
       prefixes: ["/v3/:project_id", "/cbr/v3/:project_id"],
-      routes: [...vaultRoutes, ...cbrBackupRoutes, ...checkpointRoutes, ...cbrTaskRoutes, ...tagRoutes],
+      routes: [
+        ...vaultRoutes,
+        ...vaultOverviewRoutes,
+        ...vaultResourceRoutes,
+        ...vaultOrderRoutes,
+        ...cbrBackupRoutes,
+        ...checkpointRoutes,
+        ...cbrTaskRoutes,
+        ...tagRoutes,
+      ],
     },
     { name: "cbr", prefixes: ["/cbr"], routes: cbrVersionRoutes },
     { name: "cinder", prefixes: ["/volume"], routes: versionRoutes },

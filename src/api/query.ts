@@ -23,6 +23,9 @@ export function one(query: Query, name: string): string | undefined {
   return value === "" ? undefined : value;
 }
 
+/** The value of a name that must be given; names the field when it is not. */
+export const need = (query: Query, name: string): string => one(query, name) ?? fail(name, "is required");
+
 /** A whole number within bounds; names the field when it is not. */
 export function integer(query: Query, name: string, bounds: { min: number; max: number; default: number }): number {
   const text = one(query, name);

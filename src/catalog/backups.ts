@@ -1,9 +1,11 @@
 import { sql } from "kysely";
+import type { SqlBool } from "kysely";
 import { backupTransitions } from "#model/backup.ts";
 import type { BackupStatus } from "#model/backup.ts";
+import type { ProjectId } from "#model/ids.ts";
 import { backupPatch, backups } from "./backup-row.ts";
 import { childrenOf, keepingViews, viewBackups } from "./backup-view.ts";
-import { between, contains, equals, isOneOf, newestFirst, selectPage } from "./paging.ts";
+import { allOf, between, contains, equals, isOneOf, newestFirst, selectPage } from "./paging.ts";
 import type { Condition, Order } from "./paging.ts";
 import type { Db } from "./schema.ts";
 import type { BackupFilter, BackupSortKey, BackupTable } from "./tables.ts";
@@ -37,7 +39,7 @@ export function createBackupTable(db: Db): BackupTable {
       const { items, count } = await selectPage<{ id: string }>(db.read, {
         table: "backups",
         visible: equals("project_id", filter.allProjects ? undefined : projectId),
-        filter: conditionsOf(filter),
+        filter: conditionsOf(filter, filter.allProjects ? undefined : projectId),
         orders: orders.length > 0 ? orders : newestFirst,
         page,
       });
@@ -111,7 +113,7 @@ export function createBackupTable(db: Db): BackupTable {
   };
 }
 
-function conditionsOf(filter: BackupFilter): Condition[] {
+function conditionsOf(filter: BackupFilter, projectId: ProjectId | undefined): Condition[] {
   const parent: Condition[] = filter.parentId === null ? [sql`parent_id is null`] : equals("parent_id", filter.parentId);
   return [
     ...parent,
@@ -127,5 +129,17 @@ function conditionsOf(filter: BackupFilter): Condition[] {
     ...isOneOf("status", filter.statuses),
     ...between("created_at", filter.createdFrom, filter.createdTo),
     ...equals("incremental", filter.incremental === undefined ? undefined : Number(filter.incremental)),
+    ...ofVaults(filter, projectId),
   ];
+}
+
+/** What a filter asks of the backup's vault; the same sum as a vault's usage. */
+function ofVaults({ vaultUsedPercent: percent, enterpriseProjectId }: BackupFilter, projectId: ProjectId | undefined): Condition[] {
+  const used = sql`(select coalesce(sum(c.stored_bytes), 0) from backups c where c.vault_id = v.id and c.resource_type <> 'OS::Nova::Server')`;
+  const asked: Condition[] = [
+    ...equals("v.enterprise_project_id", enterpriseProjectId),
+    ...(percent === undefined ? [] : [sql<SqlBool>`${used} * 100 >= ${percent} * v.size_gib * 1073741824`]),
+  ];
+  if (asked.length === 0) return [];
+  return [sql`vault_id in (select v.id from vaults v where ${allOf([...equals("v.project_id", projectId), ...asked])})`];
 }

@@ -156,6 +156,13 @@ export interface VaultFilter {
   cloudType?: string;
   protectType?: string;
   objectType?: VaultObjectType;
+  enterpriseProjectId?: string;
+}
+
+/** All vaults of a project together. */
+export interface VaultSummary {
+  sizeGib: number;
+  usedBytes: number;
 }
 
 /** Backups of one resource in one vault. */
@@ -181,6 +188,7 @@ export interface VaultTable {
   /** The vault that a resource is bound to: at most one. */
   vaultOf(resourceId: Id): Promise<VaultResource | undefined>;
   usage(vaultId: Id): Promise<VaultUsage>;
+  summary(projectId: ProjectId): Promise<VaultSummary>;
   figuresOf(vaultId: Id): Promise<ResourceBackupFigures[]>;
 }
 
@@ -221,6 +229,10 @@ export interface BackupFilter {
   createdFrom?: TimestampUs;
   createdTo?: TimestampUs;
   incremental?: boolean;
+  /** Of vaults that are used at least this much, percent. */
+  vaultUsedPercent?: number;
+  /** Of vaults in this enterprise project. */
+  enterpriseProjectId?: string;
   allProjects?: boolean;
 }
 export type BackupSortKey = "created_at" | "updated_at" | "name" | "status" | "protected_at" | "id" | "size" | "resource_id";

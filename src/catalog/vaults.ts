@@ -70,6 +70,7 @@ export function createVaultTable(db: Db): VaultTable {
           ...equals("cloud_type", filter.cloudType),
           ...equals("protect_type", filter.protectType),
           ...equals("object_type", filter.objectType),
+          ...equals("enterprise_project_id", filter.enterpriseProjectId),
           ...holdsResource,
         ],
         orders: newestFirst,
@@ -110,6 +111,10 @@ export function createVaultTable(db: Db): VaultTable {
       const [row] = await db.hot(usageText, [vaultId, vaultId]);
       return { allocatedGib: row!.allocated_gib as number, usedBytes: row!.used_bytes as number };
     },
+    async summary(projectId) {
+      const [row] = await db.hot(summaryText, [projectId, projectId]);
+      return { sizeGib: row!.size_gib as number, usedBytes: row!.used_bytes as number };
+    },
     async figuresOf(vaultId) {
       const rows = await db.hot(figuresText, [vaultId]);
       return rows.map((row) => ({
@@ -128,6 +133,12 @@ const usageText = `
       as allocated_gib,
     (select cast(coalesce(sum(b.stored_bytes), 0) as bigint) from backups b where b.vault_id = ? and b.resource_type <> 'OS::Nova::Server')
       as used_bytes`;
+
+const summaryText = `
+  select
+    (select cast(coalesce(sum(size_gib), 0) as bigint) from vaults where project_id = ?) as size_gib,
+    (select cast(coalesce(sum(b.stored_bytes), 0) as bigint) from vaults v join backups b on b.vault_id = v.id
+      where v.project_id = ? and b.resource_type <> 'OS::Nova::Server') as used_bytes`;
 
 const figuresText = `
   select vr.resource_id,

@@ -16,6 +16,8 @@ export interface Caller {
 const readVerbs = new Set([
   "get",
   "list",
+  "listExternal",
+  "getSummary",
   "getTags",
   "listProjectTags",
   "listResourceInstances",

@@ -61,3 +61,18 @@ export interface VaultUsage {
   /** Stored bytes of its backups. */
   usedBytes: number;
 }
+
+const gibBytes = 1024 ** 3;
+
+/** Whether the backups of a vault take all that it may hold. */
+export const isFull = (vault: Pick<Vault, "sizeGib">, usedBytes: number): boolean => usedBytes >= vault.sizeGib * gibBytes;
+
+/** Part of a vault's capacity that is used, in percent; above 100 when it holds more than it may. */
+export const usedPercent = (vault: Pick<Vault, "sizeGib">, usedBytes: number): number => (usedBytes * 100) / (vault.sizeGib * gibBytes);
+
+/** The capacity of a vault that grows to 1.25 times its size as often as it is full, `maxGib` at most. */
+export function expandedSizeGib(vault: Pick<Vault, "sizeGib">, usedBytes: number, maxGib: number): number {
+  let { sizeGib } = vault;
+  while (sizeGib < maxGib && isFull({ sizeGib }, usedBytes)) sizeGib = Math.min(maxGib, Math.ceil(sizeGib * 1.25));
+  return sizeGib;
+}

@@ -1,7 +1,6 @@
 import { Type } from "@sinclair/typebox";
 import type { BackupFilter, BackupSortKey } from "#catalog/tables.ts";
 import type { BackupStatus } from "#model/backup.ts";
-import type { Caller } from "#model/caller.ts";
 import { DomainError } from "#model/errors.ts";
 import { isUuid } from "#model/ids.ts";
 import { objectTypeOf } from "#model/provider.ts";
@@ -10,9 +9,6 @@ import { deleteBackup } from "#services/backups/deleteBackup.ts";
 import { listBackups } from "#services/backups/listBackups.ts";
 import { restoreBackup } from "#services/backups/restoreBackup.ts";
 import { showBackup } from "#services/backups/showBackup.ts";
-import type { Context } from "#services/context.ts";
-import { listVaults } from "#services/vaults/listVaults.ts";
-import type { VaultView } from "#services/views.ts";
 import { defineRoute } from "../http/route.ts";
 import { all, flag, instant, integer, one, page, type Query, sorts } from "../query.ts";
 import { renderBackup } from "./render-backup.ts";
@@ -77,36 +73,12 @@ function readFilter(query: Query): BackupFilter | undefined {
   if (from !== undefined) filter.createdFrom = from;
   if (to !== undefined) filter.createdTo = to;
   if (incremental !== undefined) filter.incremental = incremental;
+  if (one(query, "used_percent") !== undefined) filter.vaultUsedPercent = integer(query, "used_percent", { min: 1, max: 100, default: 1 });
+  const enterprise = one(query, "enterprise_project_id");
+  if (enterprise !== undefined && enterprise !== "all_granted_eps") filter.enterpriseProjectId = enterprise;
   // Nothing is shared between projects yet: no backup is "shared to me", and none has a member.
   if (one(query, "own_type") === "shared" || one(query, "member_status") !== undefined) return undefined;
   return filter;
-}
-
-/**
- * Narrows the filter to the vaults that satisfy the query's conditions on vaults (`used_percent`, `enterprise_project_id`); false when none does.
- * Several but not all of them cannot be told in one list: the caller must then name the vault.
- */
-async function narrowToVaults(query: Query, filter: BackupFilter, caller: Caller, context: Context): Promise<boolean> {
-  const percent = one(query, "used_percent") === undefined ? undefined : integer(query, "used_percent", { min: 1, max: 100, default: 1 });
-  const enterprise = one(query, "enterprise_project_id");
-  const anyEnterprise = enterprise === undefined || enterprise === "all_granted_eps";
-  if (percent === undefined && anyEnterprise) return true;
-  const listed = await listVaults(context, caller, {
-    filter: filter.vaultId === undefined ? {} : { ids: [filter.vaultId] },
-    page: { limit: 1_000_000, offset: 0 },
-  });
-  const matches = ({ vault, usage }: VaultView): boolean =>
-    (anyEnterprise || vault.enterpriseProjectId === enterprise) &&
-    (percent === undefined || usage.usedBytes * 100 >= percent * vault.sizeGib * 2 ** 30);
-  const kept = listed.items.filter(matches);
-  if (kept.length === 0) return false;
-  if (kept.length === listed.items.length) return true;
-  if (kept.length === 1 && kept[0] !== undefined) {
-    filter.vaultId = kept[0].vault.id;
-    return true;
-  }
-  const field = percent === undefined ? "enterprise_project_id" : "used_percent";
-  throw new DomainError("invalidRequest", `${field}: ${kept.length} vaults match; give vault_id with it`, { field });
 }
 
 const backupParams = paramsSchema("project_id", "backup_id");
@@ -161,9 +133,7 @@ export const backupRoutes = [
       const wanted = page(query, { max: 1000 });
       const sort = sorts(one(query, "sort"), "sort", sortKeys, "desc");
       const filter = readFilter(query);
-      if (filter === undefined || !(await narrowToVaults(query, filter, caller, context))) {
-        return { body: { backups: [], count: 0, limit: wanted.limit, offset: wanted.offset } };
-      }
+      if (filter === undefined) return { body: { backups: [], count: 0, limit: wanted.limit, offset: wanted.offset } };
       const listed = await listBackups(context, caller, { filter, page: wanted, ...(sort.length > 0 ? { sort } : {}) });
       const backups = listed.items.map((view) => renderBackup(view, { withChildren: false }));
       return { body: { backups, count: listed.count, limit: wanted.limit, offset: wanted.offset } };

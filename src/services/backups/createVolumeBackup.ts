@@ -4,9 +4,10 @@ import { DomainError } from "#model/errors.ts";
 import type { Id } from "#model/ids.ts";
 import type { Snapshot, Volume } from "#model/resource.ts";
 import type { Vault } from "#model/vault.ts";
-import { isSystemDisk, refuseFullVault } from "../checkpoints/createCheckpoint.ts";
+import { isSystemDisk } from "../checkpoints/createCheckpoint.ts";
 import type { Context } from "../context.ts";
 import { diskBackup, generatedName, insertBackup, newCheckpoint, takeForBackup } from "../support/backup-rows.ts";
+import { refuseFullVault } from "../support/capacity.ts";
 import { checkLooseDescription, checkLooseName, checkMetadata } from "../support/checks.ts";
 import { findBackupView, findSnapshot, findVolume } from "../support/find.ts";
 
@@ -47,7 +48,7 @@ export async function createVolumeBackup(context: Context, caller: Caller, input
       );
     }
     const vault = await implicitVault(context, tables, caller);
-    await refuseFullVault(tables, vault);
+    await refuseFullVault(context, tables, vault);
     // A snapshot is frozen: the volume itself stays free.
     const previousStatus = snapshot === undefined ? await take(context, tables, volume, input.force === true) : null;
     const checkpoint = newCheckpoint(context, vault, { name: name ?? generatedName(context, vault, false), description });

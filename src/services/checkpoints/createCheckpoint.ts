@@ -9,6 +9,7 @@ import type { Vault, VaultResource } from "#model/vault.ts";
 import type { Context } from "../context.ts";
 import { diskBackup, generatedName, insertBackup, newCheckpoint, serverBackup, takeForBackup } from "../support/backup-rows.ts";
 import type { IncludedDisk, Run } from "../support/backup-rows.ts";
+import { refuseFullVault } from "../support/capacity.ts";
 import { checkDescription, checkName, checkWholeNumber } from "../support/checks.ts";
 import { viewCheckpoint } from "../support/checkpoint-view.ts";
 import { findVault } from "../support/find.ts";
@@ -50,7 +51,7 @@ export async function createCheckpoint(context: Context, caller: Caller, input: 
   const retentionDays = input.retentionDays === undefined ? null : checkWholeNumber(input.retentionDays, "retention_duration", 1, 99_999);
   const view = await context.catalog.transaction(async (tables) => {
     const vault = await findVault(tables, caller, input.vaultId);
-    await refuseVault(tables, vault);
+    await refuseVault(context, tables, vault);
     const chosen = chooseResources(await tables.vaults.resourcesOf(vault.id), input.resourceIds);
     const autoTrigger = input.autoTrigger ?? false;
     const runName = name ?? generatedName(context, vault, autoTrigger);
@@ -68,20 +69,14 @@ export async function createCheckpoint(context: Context, caller: Caller, input: 
   return view;
 }
 
-async function refuseVault(tables: Tables, vault: Vault): Promise<void> {
+async function refuseVault(context: Context, tables: Tables, vault: Vault): Promise<void> {
   if (vault.protectType !== "backup") throw new DomainError("vaultKindCannotBackUp", `Vault ${vault.id} holds replicas: it cannot run backups.`);
   if (vault.status !== "available" && vault.status !== "lock") {
     throw new DomainError("vaultStatusForbidsBackup", `Vault ${vault.id} is ${vault.status}; a backup needs it available.`);
   }
   const open = await tables.tasks.openTasks({ vaultId: vault.id });
   if (open.some((task) => task.type === "backup")) throw new DomainError("vaultBusy", `A backup of vault ${vault.id} is under way.`);
-  await refuseFullVault(tables, vault);
-}
-
-/** @throws DomainError `vaultFull` */
-export async function refuseFullVault(tables: Tables, vault: Vault): Promise<void> {
-  const { usedBytes } = await tables.vaults.usage(vault.id);
-  if (usedBytes >= vault.sizeGib * 1024 ** 3) throw new DomainError("vaultFull", `Vault ${vault.id} is full: its ${vault.sizeGib} GB are used.`);
+  await refuseFullVault(context, tables, vault);
 }
 
 function chooseResources(bound: readonly VaultResource[], wanted: readonly Id[] | undefined): VaultResource[] {

@@ -5,6 +5,7 @@ import type { Id } from "#model/ids.ts";
 import type { Volume } from "#model/resource.ts";
 import { invariant } from "#platform/invariant.ts";
 import type { Context } from "../context.ts";
+import { fillOf, settleUsage } from "../support/capacity.ts";
 import { findBackup } from "../support/find.ts";
 import { localPath, pathOf } from "../support/paths.ts";
 import { dropStorageSnapshots } from "../support/storage-snapshots.ts";
@@ -141,15 +142,17 @@ async function commit({ context, task, control }: TaskRun, results: readonly Dis
   await context.catalog.transaction(async (tables) => {
     const now = context.clock.nowUs();
     await finishTask(tables, task, { status: "success", now, result: resultOf(results), progress: control.latest() });
+    const top = await tables.backups.get(task.projectId, task.backupId!);
+    const before = top && (await fillOf(tables, task.projectId, top.vaultId));
     for (const { sealed } of results) {
       const moved = await tables.backups.transition(sealed.backupId, "available", sealedPatch(sealed), ["protecting"]);
       invariant(moved, "a backup of a run that still owns its task is protecting");
     }
-    const top = await tables.backups.get(task.projectId, task.backupId!);
     if (top?.resourceType === "OS::Nova::Server") {
       const patch = serverPatch(results.map(({ sealed, incremental }) => ({ ...sealed, incremental })));
       invariant(await tables.backups.transition(top.id, "available", patch, ["protecting"]), "the server backup of a run is protecting");
     }
+    await settleUsage(context, tables, before);
     await releaseVolumes(tables, input, now);
   });
   for (const disk of input.disks) await dropOlderSnapshots(context, task.projectId, disk.volumeId, disk.backupId);

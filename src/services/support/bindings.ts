@@ -21,11 +21,11 @@ export const maxVaultResources = 256;
 /**
  * Binds resources to a vault after checking every one of them: all or none.
  * @throws DomainError `vaultTooManyResources`, `vaultTypeMismatch`, `resourceInOtherVault`, `resourceGivenTwice`, `volumeAlreadyInVault`,
- * `serverAlreadyInVault`, `diskInTwoVaults`, `volumeNotFound`, `serverNotFound`, `vaultKindCannotBackUp`, `invalidRequest`
+ * `serverAlreadyInVault`, `diskInTwoVaults`, `volumeNotFound`, `serverNotFound`, `vaultTakesNoResources`, `invalidRequest`
  */
 export async function bindResources(tables: Tables, caller: Caller, vault: Vault, resources: readonly VaultResourceInput[]): Promise<void> {
   if (vault.protectType !== "backup" && resources.length > 0) {
-    throw new DomainError("vaultKindCannotBackUp", `Vault ${vault.id} holds replicas: resources cannot be bound to it.`);
+    throw new DomainError("vaultTakesNoResources", `Vault ${vault.id} holds replicas: resources cannot be bound to it.`);
   }
   const bound = await tables.vaults.resourcesOf(vault.id);
   if (new Set(resources.map((resource) => resource.id)).size < resources.length) {

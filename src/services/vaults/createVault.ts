@@ -7,6 +7,7 @@ import type { VaultResourceInput } from "../support/bindings.ts";
 import { checkDescription, checkName, checkWholeNumber, checkZone } from "../support/checks.ts";
 import { viewVault } from "../support/protection.ts";
 import { checkTags, maxVaultTags } from "../support/tags.ts";
+import { checkBindRules, checkConsistentLevel, checkVaultSize } from "../support/vault-rules.ts";
 import type { VaultView } from "../views.ts";
 
 export type { VaultResourceInput } from "../support/bindings.ts";
@@ -36,7 +37,7 @@ export interface CreateVaultInput {
 
 /**
  * A new vault, with the resources that it protects from the start.
- * @throws DomainError `invalidRequest`, `vaultSizeInvalid`, and what {@link bindResources} throws
+ * @throws DomainError `invalidRequest`, `vaultSizeInvalid`, `vaultNotApplicationConsistent`, and what {@link bindResources} throws
  */
 export async function createVault(context: Context, caller: Caller, input: CreateVaultInput): Promise<VaultView> {
   refuseUnsupported(input);
@@ -55,16 +56,12 @@ export async function createVault(context: Context, caller: Caller, input: Creat
 /** What would promise something that does not happen is refused. */
 function refuseUnsupported(input: CreateVaultInput): void {
   const refused = (field: string, says: string): DomainError => new DomainError("invalidRequest", `${field}: ${says}`, { field });
-  if (input.consistentLevel === "app_consistent") throw refused("consistent_level", "application-consistent backups are not supported");
+  checkConsistentLevel(input.consistentLevel);
   if (input.chargingMode === "pre_paid") throw refused("charging_mode", "there is nothing to pay for in advance");
   if (input.isMultiAz === true) throw refused("is_multi_az", "backups are kept in one zone");
 }
 
 function vaultRow(context: Context, caller: Caller, input: CreateVaultInput): Vault {
-  const { vaultMinGib, vaultMaxGib } = context.settings;
-  if (!Number.isSafeInteger(input.sizeGib) || input.sizeGib < vaultMinGib || input.sizeGib > vaultMaxGib) {
-    throw new DomainError("vaultSizeInvalid", `size: must be a whole number of GB from ${vaultMinGib} to ${vaultMaxGib}`, { field: "size" });
-  }
   const prefix = input.backupNamePrefix ?? null;
   if (prefix !== null && checkName(prefix, "backup_name_prefix").length > 32) {
     throw new DomainError("invalidRequest", "backup_name_prefix: must be at most 32 characters long", { field: "backup_name_prefix" });
@@ -82,14 +79,14 @@ function vaultRow(context: Context, caller: Caller, input: CreateVaultInput): Va
     cloudType: input.cloudType ?? "public",
     chargingMode: "post_paid",
     isMultiAz: false,
-    sizeGib: input.sizeGib,
+    sizeGib: checkVaultSize(context.settings, input.sizeGib),
     status: "available",
     autoBind: input.autoBind ?? false,
     autoExpand: input.autoExpand ?? false,
     smnNotify: input.smnNotify ?? true,
     threshold: checkWholeNumber(input.threshold ?? 80, "threshold", 1, 100),
     locked: input.locked ?? false,
-    bindRules: input.bindRules?.tags === undefined ? {} : { tags: checkTags(input.bindRules.tags, "bind_rules.tags", 5) },
+    bindRules: checkBindRules(input.bindRules),
     tags: checkTags(input.tags ?? [], "tags", maxVaultTags),
     availabilityZone:
       input.availabilityZone === undefined || input.availabilityZone === null ? null : checkZone(input.availabilityZone, "availability_zone"),

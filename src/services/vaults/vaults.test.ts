@@ -67,7 +67,7 @@ test("a vault that cannot be is refused with the field's name, and nothing is le
       "invalidRequest",
     ],
     [{ tags: [{ key: "a=b", value: "" }] }, "invalidRequest"],
-    [{ consistentLevel: "app_consistent" }, "invalidRequest"],
+    [{ consistentLevel: "app_consistent" }, "vaultNotApplicationConsistent", "6126"],
     [{ chargingMode: "pre_paid" }, "invalidRequest"],
     [{ isMultiAz: true }, "invalidRequest"],
     [{ resources: [disk(volume), disk(volume)] }, "resourceGivenTwice", "6104"],
@@ -75,7 +75,7 @@ test("a vault that cannot be is refused with the field's name, and nothing is le
     [{ resources: [disk({ id: world.context.random.uuid() })] }, "volumeNotFound", "7000"],
     [{ resources: [disk(big)] }, "vaultSizeInvalid", "6101"],
     [{ resources: Array.from({ length: 257 }, () => disk({ id: world.context.random.uuid() })) }, "vaultTooManyResources", "6100"],
-    [{ protectType: "replication", resources: [disk(volume)] }, "vaultKindCannotBackUp"],
+    [{ protectType: "replication", resources: [disk(volume)] }, "vaultTakesNoResources", "6108"],
   ];
   for (const [overrides, code, cbr] of cases) await refused(newVault(caller, overrides), code, cbr);
   assert.equal((await listVaults(world.context, caller, { filter: {}, page: all })).count, 0);

@@ -1,0 +1,25 @@
+import type { Tables } from "#catalog/tables.ts";
+import { usedPercent } from "#model/vault.ts";
+import type { Vault } from "#model/vault.ts";
+import type { Context } from "../context.ts";
+
+/** A vault and the stored bytes of its backups. */
+export interface VaultFill {
+  vault: Vault;
+  usedBytes: number;
+}
+
+/**
+ * To be called in the transaction that changed what a vault holds or may hold, with what was before it. Tells when usage has risen to the vault's
+ * alert threshold: once for each time that it does, and not at all where alerts are switched off.
+ */
+export async function noteVaultUsage(context: Context, tables: Tables, before: VaultFill): Promise<void> {
+  const { projectId, id } = before.vault;
+  const vault = await tables.vaults.get(projectId, id);
+  if (vault === undefined || !vault.smnNotify) return;
+  const { usedBytes } = await tables.vaults.usage(id);
+  const percent = usedPercent(vault, usedBytes);
+  const isCrossed = percent >= vault.threshold && usedPercent(before.vault, before.usedBytes) < before.vault.threshold;
+  if (!isCrossed) return;
+  context.log.warn({ projectId, vaultId: id, percent: Math.floor(percent), threshold: vault.threshold }, "a vault is nearly full");
+}
