@@ -5,7 +5,7 @@ import { createCodec } from "./codec.ts";
 import { allOf, equals } from "./paging.ts";
 import type { Condition } from "./paging.ts";
 import type { Db } from "./schema.ts";
-import type { AccessKey, Domain, IdentityTable, Project, User } from "./tables.ts";
+import type { AccessKey, ApplicationCredential, Domain, IdentityTable, Project, User } from "./tables.ts";
 
 const domains = createCodec<Domain>({ id: "plain", name: "plain" });
 const projects = createCodec<Project>({ id: "plain", domainId: "plain", name: "plain", description: "plain", enabled: "flag" });
@@ -25,6 +25,18 @@ const accessKeys = createCodec<AccessKey>({
   enabled: "flag",
   expiresAt: "plain",
   securityTokenHash: "plain",
+});
+
+const applicationCredentials = createCodec<ApplicationCredential>({
+  id: "plain",
+  userId: "plain",
+  projectId: "plain",
+  name: "plain",
+  description: "plain",
+  roles: "json",
+  secretHash: "plain",
+  expiresAt: "plain",
+  createdAt: "plain",
 });
 
 /** A signed request looks up its key, user, project and roles: constant texts, prepared once. */
@@ -66,6 +78,17 @@ export function createIdentityTable(db: Db, clock: Clock): IdentityTable {
         .execute();
       return rows.map(projects.fromRow);
     },
+    async updateProject(id, patch) {
+      await db.write.updateTable("projects").set(projects.toPatch(patch)).where("id", "=", id).execute();
+    },
+    async removeProject(id) {
+      await db.atomically(async ({ write }) => {
+        await write.updateTable("users").set({ default_project_id: null }).where("default_project_id", "=", id).execute();
+        for (const table of ["roles", "access_keys", "application_credentials"] as const)
+          await write.deleteFrom(table).where("project_id", "=", id).execute();
+        await write.deleteFrom("projects").where("id", "=", id).execute();
+      });
+    },
     async insertUser(user) {
       await db.write.insertInto("users").values(users.toRow(user)).execute();
     },
@@ -73,6 +96,32 @@ export function createIdentityTable(db: Db, clock: Clock): IdentityTable {
     async findUser(domainId, name) {
       const row = await db.read.selectFrom("users").selectAll().where("domain_id", "=", domainId).where("name", "=", name).executeTakeFirst();
       return row && users.fromRow(row);
+    },
+    async listUsers({ name, domainId, enabled }) {
+      const rows = await db.read
+        .selectFrom("users")
+        .selectAll()
+        .where(
+          allOf([
+            ...equals("name", name),
+            ...equals("domain_id", domainId),
+            ...equals("enabled", enabled === undefined ? undefined : Number(enabled)),
+          ]),
+        )
+        .orderBy("name")
+        .orderBy("id")
+        .execute();
+      return rows.map(users.fromRow);
+    },
+    async updateUser(id, patch) {
+      await db.write.updateTable("users").set(users.toPatch(patch)).where("id", "=", id).execute();
+    },
+    async removeUser(id) {
+      await db.atomically(async ({ write }) => {
+        for (const table of ["roles", "access_keys", "application_credentials"] as const)
+          await write.deleteFrom(table).where("user_id", "=", id).execute();
+        await write.deleteFrom("users").where("id", "=", id).execute();
+      });
     },
     async setPasswordHash(userId, hash) {
       await db.write.updateTable("users").set({ password_hash: hash }).where("id", "=", userId).execute();
@@ -84,6 +133,26 @@ export function createIdentityTable(db: Db, clock: Clock): IdentityTable {
         .onConflict((conflict) => conflict.doNothing())
         .execute();
     },
+    async revokeRole(userId, projectId, role) {
+      const { numDeletedRows } = await db.write
+        .deleteFrom("roles")
+        .where("user_id", "=", userId)
+        .where("project_id", "=", projectId)
+        .where("role", "=", role)
+        .executeTakeFirstOrThrow();
+      return numDeletedRows > 0n;
+    },
+    async listAssignments({ userId, projectId, role }) {
+      const rows = await db.read
+        .selectFrom("roles")
+        .selectAll()
+        .where(allOf([...equals("user_id", userId), ...equals("project_id", projectId), ...equals("role", role)]))
+        .orderBy("project_id")
+        .orderBy("user_id")
+        .orderBy("role")
+        .execute();
+      return rows.map((row) => ({ userId: row.user_id, projectId: row.project_id, role: row.role }));
+    },
     async listRoles(userId, projectId) {
       const rows = await db.hot(texts.roles, [userId, projectId]);
       return rows.map((row) => row.role as Role);
@@ -92,9 +161,47 @@ export function createIdentityTable(db: Db, clock: Clock): IdentityTable {
       await db.write.insertInto("access_keys").values(accessKeys.toRow(key)).execute();
     },
     getAccessKey: (id) => one(texts.accessKey, id, accessKeys.fromRow),
-    async listAccessKeys() {
-      const rows = await db.read.selectFrom("access_keys").selectAll().orderBy("id").execute();
+    async listAccessKeys({ userId } = {}) {
+      const rows = await db.read
+        .selectFrom("access_keys")
+        .selectAll()
+        .where(allOf(equals("user_id", userId)))
+        .orderBy("id")
+        .execute();
       return rows.map(accessKeys.fromRow);
+    },
+    async setAccessKeyEnabled(id, enabled) {
+      await db.write
+        .updateTable("access_keys")
+        .set({ enabled: Number(enabled) })
+        .where("id", "=", id)
+        .execute();
+    },
+    async removeAccessKey(id) {
+      await db.write.deleteFrom("access_keys").where("id", "=", id).execute();
+    },
+    async insertApplicationCredential(credential) {
+      await db.write.insertInto("application_credentials").values(applicationCredentials.toRow(credential)).execute();
+    },
+    async getApplicationCredential(id) {
+      const row = await db.read.selectFrom("application_credentials").selectAll().where("id", "=", id).executeTakeFirst();
+      return row && applicationCredentials.fromRow(row);
+    },
+    async findApplicationCredential(userId, name) {
+      const row = await db.read
+        .selectFrom("application_credentials")
+        .selectAll()
+        .where("user_id", "=", userId)
+        .where("name", "=", name)
+        .executeTakeFirst();
+      return row && applicationCredentials.fromRow(row);
+    },
+    async listApplicationCredentials(userId) {
+      const rows = await db.read.selectFrom("application_credentials").selectAll().where("user_id", "=", userId).orderBy("name").execute();
+      return rows.map(applicationCredentials.fromRow);
+    },
+    async removeApplicationCredential(id) {
+      await db.write.deleteFrom("application_credentials").where("id", "=", id).execute();
     },
     async setSealedSecret(id, sealedSecret) {
       await db.write.updateTable("access_keys").set({ sealed_secret: sealedSecret }).where("id", "=", id).execute();

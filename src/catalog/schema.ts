@@ -7,7 +7,7 @@ import type { Task } from "#model/task.ts";
 import type { Vault, VaultResource } from "#model/vault.ts";
 import type { Role } from "#model/caller.ts";
 import type { RowOf } from "./codec.ts";
-import type { AccessKey, Domain, Project, User } from "./tables.ts";
+import type { AccessKey, ApplicationCredential, Domain, Project, User } from "./tables.ts";
 
 /** Rises with every insert: the order in which rows came. */
 interface Sequenced {
@@ -31,6 +31,7 @@ export interface Schema {
   users: RowOf<User>;
   roles: { user_id: string; project_id: string; role: Role };
   access_keys: RowOf<AccessKey>;
+  application_credentials: RowOf<ApplicationCredential>;
   revoked_tokens: { token_id: string; expires_at: number };
   resources: ResourceColumns;
   server_disks: { server_id: string; position: number; volume_id: string; system_disk: number };

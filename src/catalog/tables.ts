@@ -71,6 +71,29 @@ export interface AccessKey {
   securityTokenHash: Uint8Array | null;
 }
 
+/** What a program logs in with instead of its user's password: some of the user's roles on one project. */
+export interface ApplicationCredential {
+  id: string;
+  userId: string;
+  projectId: ProjectId;
+  /** One of its user's. */
+  name: string;
+  description: string;
+  roles: Role[];
+  /** As a password's. */
+  secretHash: string;
+  /** null: as long as its user. */
+  expiresAt: TimestampUs | null;
+  createdAt: TimestampUs;
+}
+
+/** One role of one user on one project. */
+export interface RoleAssignment {
+  userId: string;
+  projectId: ProjectId;
+  role: Role;
+}
+
 export interface IdentityTable {
   insertDomain(domain: Domain): Promise<void>;
   getDomain(id: string): Promise<Domain | undefined>;
@@ -78,15 +101,32 @@ export interface IdentityTable {
   insertProject(project: Project): Promise<void>;
   getProject(id: ProjectId): Promise<Project | undefined>;
   listProjects(filter: { name?: string; domainId?: string; userId?: string }): Promise<Project[]>;
+  updateProject(id: ProjectId, patch: Partial<Omit<Project, "id" | "domainId">>): Promise<void>;
+  /** With the roles, access keys and application credentials on it; nobody has it as default any more. */
+  removeProject(id: ProjectId): Promise<void>;
   insertUser(user: User): Promise<void>;
   getUser(id: string): Promise<User | undefined>;
   findUser(domainId: string, name: string): Promise<User | undefined>;
+  listUsers(filter: { name?: string; domainId?: string; enabled?: boolean }): Promise<User[]>;
+  updateUser(id: string, patch: Partial<Omit<User, "id" | "domainId" | "passwordHash">>): Promise<void>;
+  /** With its roles, access keys and application credentials. */
+  removeUser(id: string): Promise<void>;
   setPasswordHash(userId: string, hash: string): Promise<void>;
   grantRole(userId: string, projectId: ProjectId, role: Role): Promise<void>;
+  /** Tells whether there was such a role. */
+  revokeRole(userId: string, projectId: ProjectId, role: Role): Promise<boolean>;
   listRoles(userId: string, projectId: ProjectId): Promise<Role[]>;
+  listAssignments(filter: { userId?: string; projectId?: ProjectId; role?: Role }): Promise<RoleAssignment[]>;
   insertAccessKey(key: AccessKey): Promise<void>;
   getAccessKey(id: string): Promise<AccessKey | undefined>;
-  listAccessKeys(): Promise<AccessKey[]>;
+  listAccessKeys(filter?: { userId?: string }): Promise<AccessKey[]>;
+  setAccessKeyEnabled(id: string, enabled: boolean): Promise<void>;
+  removeAccessKey(id: string): Promise<void>;
+  insertApplicationCredential(credential: ApplicationCredential): Promise<void>;
+  getApplicationCredential(id: string): Promise<ApplicationCredential | undefined>;
+  findApplicationCredential(userId: string, name: string): Promise<ApplicationCredential | undefined>;
+  listApplicationCredentials(userId: string): Promise<ApplicationCredential[]>;
+  removeApplicationCredential(id: string): Promise<void>;
   setSealedSecret(id: string, sealedSecret: Uint8Array): Promise<void>;
   /** Removes temporary keys whose time was over before `now`. */
   removeExpiredAccessKeys(now: TimestampUs): Promise<void>;

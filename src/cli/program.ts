@@ -1,6 +1,19 @@
 import { Command, CommanderError } from "commander";
 import { auditList } from "./audit/list.ts";
 import { backupDamage } from "./backup/damage.ts";
+import { accessKeyCreate } from "./access-key/create.ts";
+import { accessKeyDelete } from "./access-key/delete.ts";
+import { accessKeyList } from "./access-key/list.ts";
+import { projectCreate } from "./project/create.ts";
+import { projectDelete } from "./project/delete.ts";
+import { projectList } from "./project/list.ts";
+import { roleGrant } from "./role/grant.ts";
+import { roleList } from "./role/list.ts";
+import { roleRevoke } from "./role/revoke.ts";
+import { userCreate } from "./user/create.ts";
+import { userDelete } from "./user/delete.ts";
+import { userList } from "./user/list.ts";
+import { userPassword } from "./user/password.ts";
 import { backupCreate } from "./backup/create.ts";
 import { backupDelete } from "./backup/delete.ts";
 import { backupList } from "./backup/list.ts";
@@ -66,6 +79,10 @@ const groups: Record<string, { doc: string; commands: Register[] }> = {
   },
   task: { doc: "work that was asked for: list, show, watch, cancel", commands: [taskList, taskShow, taskWatch, taskCancel] },
   audit: { doc: "who has changed what: list", commands: [auditList] },
+  project: { doc: "projects: create, list, delete", commands: [projectCreate, projectList, projectDelete] },
+  user: { doc: "users: create, list, password, delete", commands: [userCreate, userList, userPassword, userDelete] },
+  role: { doc: "who may do what in which project: grant, revoke, list", commands: [roleGrant, roleRevoke, roleList] },
+  "access-key": { doc: "access keys (AK/SK): create, list, delete", commands: [accessKeyCreate, accessKeyList, accessKeyDelete] },
   key: { doc: "the master key, offline: export, import, rotate, destroy", commands: [keyExport, keyImport, keyRotate, keyDestroy] },
 };
 

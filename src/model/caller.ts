@@ -1,6 +1,7 @@
 import type { ProjectId } from "./ids.ts";
 
-export type Role = "admin" | "member" | "reader";
+export const roles = ["admin", "member", "reader"] as const;
+export type Role = (typeof roles)[number];
 
 /** Who is asking: the outcome of authentication, the same for every dialect. */
 export interface Caller {
@@ -30,9 +31,9 @@ const readVerbs = new Set([
 export const isReadAction = (action: string): boolean => readVerbs.has(action.slice(action.lastIndexOf(":") + 1));
 
 /** Whether the roles allow `service:noun:verb`: a reader may look, a member may do all but what is named `admin`, an admin anything. */
-export function isAllowed(roles: readonly Role[], action: string): boolean {
-  if (roles.includes("admin")) return true;
+export function isAllowed(held: readonly Role[], action: string): boolean {
+  if (held.includes("admin")) return true;
   if (action.includes(":admin:")) return false;
-  if (roles.includes("member")) return true;
-  return roles.includes("reader") && isReadAction(action);
+  if (held.includes("member")) return true;
+  return held.includes("reader") && isReadAction(action);
 }

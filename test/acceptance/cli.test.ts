@@ -122,6 +122,37 @@ describe("a disk's life at the command line", () => {
     assert.deepEqual((await json("task", "watch")).operation_logs, []);
   });
 
+  test("accounts: a project, a user with a role and an access key are made, used, listed and removed", async () => {
+    const asAdmin = { OS_USERNAME: "admin", OS_PASSWORD: "opencbr-admin" };
+    // oxlint-disable-next-line typescript/no-explicit-any -- a black-box test looks into answers of any shape
+    const admin = async (...args: string[]): Promise<any> => {
+      const { code, stdout, stderr } = await runCommand([...args, "--json", "--endpoint", service.baseUrl], asAdmin);
+      assert.equal(code, 0, `opencbr ${args.join(" ")}: ${stderr}`);
+      return JSON.parse(stdout);
+    };
+    const { project } = await admin("project", "create", "eu-de_team", "--description", "a team");
+    assert.ok((await admin("project", "list")).projects.some((one: { id: string }) => one.id === project.id));
+    const { user, password } = await admin("user", "create", "anna", "--project", "eu-de_team");
+    const asAnna = { OS_USERNAME: "anna", OS_PROJECT_NAME: "eu-de_team" };
+    const vaults = (secret: string) => runCommand(["vault", "list", "--endpoint", service.baseUrl], { ...asAnna, OS_PASSWORD: secret });
+    assert.equal((await vaults(password)).code, 0);
+    const { password: second } = await admin("user", "password", "anna");
+    assert.equal((await vaults(password)).code, 1);
+    assert.equal((await vaults(second)).code, 0);
+    await admin("role", "grant", "reader", "anna", "demo");
+    const { role_assignments: assignments } = await admin("role", "list");
+    const roles = assignments.filter((one: { user: { id: string } }) => one.user.id === user.id);
+    assert.deepEqual(roles.map((one: { role: { name: string } }) => one.role.name).toSorted(), ["member", "reader"]);
+    const { credential } = await admin("access-key", "create", "anna");
+    assert.ok((await admin("access-key", "list")).credentials.some((one: { access: string }) => one.access === credential.access));
+    await admin("access-key", "delete", credential.access);
+    await admin("role", "revoke", "reader", "anna", "demo");
+    await admin("user", "delete", "anna");
+    await admin("project", "delete", "eu-de_team");
+    const { stderr } = await runCommand(["user", "list", "--endpoint", service.baseUrl]);
+    assert.match(stderr, /needs the role admin/);
+  });
+
   test("backups and vaults are deleted, and the command waits until they are gone", async () => {
     await json("backup", "delete", backupId);
     assert.equal((await json("backup", "list", "--vault", vaultId)).backups.length, 1);

@@ -1,6 +1,6 @@
 import { compactVerify, errors, SignJWT } from "jose";
 import type { IdentityTable } from "#catalog/tables.ts";
-import type { Role } from "#model/caller.ts";
+import { roles } from "#model/caller.ts";
 import { isProjectId } from "#model/ids.ts";
 import type { Clock } from "#platform/clock.ts";
 import type { Random } from "#platform/random.ts";
@@ -33,7 +33,6 @@ export interface Tokens {
   revoke(principal: Principal): Promise<void>;
 }
 
-const roles: readonly Role[] = ["admin", "member", "reader"];
 const issuer = "opencbr";
 const maxTextLength = 4096;
 const us = 1_000_000;

@@ -1,12 +1,13 @@
-import { Type, type Static, type TSchema } from "@sinclair/typebox";
-import type { Domain, Project, User } from "#catalog/tables.ts";
+import { Type, type Static } from "@sinclair/typebox";
+import type { ApplicationCredential, Domain, Project, User } from "#catalog/tables.ts";
 import type { Role } from "#model/caller.ts";
 import { DomainError } from "#model/errors.ts";
+import type { ProjectId } from "#model/ids.ts";
 import type { Scope } from "../auth/principal.ts";
 import { HttpFailure } from "../http/failure.ts";
+import { maybe } from "./fields.ts";
 import type { Identity } from "./identity.ts";
 
-const maybe = <T extends TSchema>(schema: T) => Type.Optional(Type.Union([schema, Type.Null()]));
 const text = Type.String({ minLength: 1, maxLength: 255 });
 const domainSchema = Type.Object({ id: maybe(text), name: maybe(text) });
 
@@ -21,6 +22,14 @@ export const authSchema = Type.Object({
         }),
       ),
       token: maybe(Type.Object({ id: Type.String({ minLength: 1, maxLength: 8192 }) })),
+      application_credential: maybe(
+        Type.Object({
+          id: maybe(text),
+          name: maybe(text),
+          secret: Type.String({ maxLength: 4096 }),
+          user: maybe(Type.Object({ id: maybe(text), name: maybe(text), domain: maybe(domainSchema) })),
+        }),
+      ),
     }),
     scope: maybe(
       Type.Union([
@@ -39,8 +48,10 @@ type AuthBody = Static<typeof authSchema>["auth"];
 export interface ProvenUser {
   user: User;
   methods: string[];
-  /** Of the token that was the proof: what is made from it does not outlive it. */
+  /** Of the token or credential that was the proof: what is made from it does not outlive it. */
   expiresAt: number | undefined;
+  /** The only scope that an application credential is good for, and the roles that it was given there. */
+  bound?: { projectId: ProjectId; roles: readonly Role[] };
 }
 
 export const wrongCredentials = (): HttpFailure => new HttpFailure(401, "The request you have made requires authentication.");
@@ -69,27 +80,76 @@ async function byPassword(identity: Identity, password: AuthBody["identity"]["pa
   return user;
 }
 
+async function byApplicationCredential(
+  identity: Identity,
+  given: AuthBody["identity"]["application_credential"],
+  address: string,
+): Promise<ProvenUser> {
+  if (!given) throw required("auth.identity.application_credential");
+  const tables = identity.context.catalog.identity;
+  let found: ApplicationCredential | undefined;
+  if (given.id) found = await tables.getApplicationCredential(given.id);
+  else {
+    if (!given.name || !given.user) throw required("auth.identity.application_credential.id");
+    const { id, name, domain } = given.user;
+    let user = id ? await tables.getUser(id) : undefined;
+    if (!id && name) {
+      const named = await findDomain(identity, domain, "auth.identity.application_credential.user.domain");
+      user = named && (await tables.findUser(named.id, name));
+    }
+    found = user && (await tables.findApplicationCredential(user.id, given.name));
+  }
+  const user = found && (await tables.getUser(found.userId));
+  // Guesses are counted and hashed as those of passwords are, each credential by itself.
+  const account = found && user && { ...user, id: found.id, passwordHash: found.secretHash };
+  const matches = await identity.logins.check(account, given.id ?? given.name ?? "", address, given.secret);
+  const isOver = found !== undefined && found.expiresAt !== null && found.expiresAt <= identity.context.clock.nowUs();
+  if (!matches || found === undefined || user === undefined || isOver) throw wrongCredentials();
+  const held = await tables.listRoles(user.id, found.projectId);
+  const { projectId, roles } = found;
+  return {
+    user,
+    methods: ["application_credential"],
+    expiresAt: found.expiresAt ?? undefined,
+    bound: { projectId, roles: roles.filter((role) => held.includes(role)) },
+  };
+}
+
 /** Who the body of a login proves to be. @throws HttpFailure 401, 429; DomainError invalidRequest */
 export async function proveUser(identity: Identity, auth: AuthBody, address: string): Promise<ProvenUser> {
-  const { methods, password, token } = auth.identity;
+  const { methods, password, token, application_credential: credential } = auth.identity;
   const [method, ...others] = new Set(methods);
   if (others.length > 0)
     throw new DomainError("invalidRequest", "auth.identity.methods: one method at a time is supported", { field: "auth.identity.methods" });
   if (method === "password") return { user: await byPassword(identity, password, address), methods: ["password"], expiresAt: undefined };
+  if (method === "application_credential") return byApplicationCredential(identity, credential, address);
   if (method !== "token") {
-    throw new HttpFailure(401, `auth.identity.methods: ${JSON.stringify(method?.slice(0, 40))} is not supported; password and token are`);
+    const known = "password, token and application_credential are";
+    throw new HttpFailure(401, `auth.identity.methods: ${JSON.stringify(method?.slice(0, 40))} is not supported; ${known}`);
   }
   if (!token) throw required("auth.identity.token");
   const principal = await identity.tokens.verify(token.id);
   const user = await identity.context.catalog.identity.getUser(principal.userId);
   if (user?.enabled !== true) throw wrongCredentials();
   const before = principal.token?.methods ?? [];
-  return { user, methods: [...new Set([...before, "token"])], expiresAt: principal.token?.expiresAt };
+  const { scope, roles } = principal;
+  const isBound = before.includes("application_credential") && scope.kind === "project";
+  return {
+    user,
+    methods: [...new Set([...before, "token"])],
+    expiresAt: principal.token?.expiresAt,
+    ...(isBound ? { bound: { projectId: scope.projectId, roles } } : {}),
+  };
 }
 
 /** What the token is good for, with the roles there. A scope without a role is refused as a wrong password is. */
-export async function resolveScope(identity: Identity, auth: AuthBody, user: User): Promise<{ scope: Scope; roles: readonly Role[] }> {
+export async function resolveScope(
+  identity: Identity,
+  auth: AuthBody,
+  { user, bound }: Pick<ProvenUser, "user" | "bound">,
+): Promise<{ scope: Scope; roles: readonly Role[] }> {
   const { scope } = auth;
+  if (bound !== undefined) return boundScope(identity, scope, bound);
   if (!scope || scope === "unscoped" || (!scope.project && !scope.domain)) return { scope: { kind: "unscoped" }, roles: [] };
   if (scope.project && scope.domain) throw new DomainError("invalidRequest", "auth.scope: is either a project or a domain", { field: "auth.scope" });
   const tables = identity.context.catalog.identity;
@@ -109,4 +169,17 @@ export async function resolveScope(identity: Identity, auth: AuthBody, user: Use
   const domain = await findDomain(identity, scope.domain, "auth.scope.domain");
   if (domain === undefined || domain.id !== user.domainId) throw wrongCredentials();
   return { scope: { kind: "domain", domainId: domain.id }, roles: ["reader"] };
+}
+
+/** An application credential is for its own project; naming that one again is harmless. */
+async function boundScope(
+  { context }: Identity,
+  scope: AuthBody["scope"],
+  { projectId, roles }: NonNullable<ProvenUser["bound"]>,
+): Promise<{ scope: Scope; roles: readonly Role[] }> {
+  if (scope && (scope === "unscoped" || scope.domain || (scope.project && scope.project.id !== projectId)))
+    throw new HttpFailure(401, "auth.scope: an application credential is for its own project alone");
+  const project = await context.catalog.identity.getProject(projectId);
+  if (project?.enabled !== true || roles.length === 0) throw wrongCredentials();
+  return { scope: { kind: "project", projectId }, roles };
 }

@@ -1,5 +1,6 @@
 import { defaultCost, hashPassword, type ScryptCost } from "../auth/password.ts";
 import { deriveIdentityKeys, sealSecret } from "../auth/secrets.ts";
+import { hexId, randomText } from "./fields.ts";
 import type { Context } from "#services/context.ts";
 import type { Random } from "#platform/random.ts";
 
@@ -20,12 +21,6 @@ const devAccounts = {
   demoPassword: "opencbr-demo",
   accessKey: { id: "DEVACCESSKEY00000001", secret: "devsecretkey000000000000000000000000000001" },
 };
-
-const alphabet = "abcdefghijkmnpqrstuvwxyz23456789";
-/** Random text, 5 bits a character. */
-const randomText = (random: Random, length: number): string =>
-  Array.from(random.bytes(length), (byte) => alphabet.charAt(byte % alphabet.length)).join("");
-const hexId = (random: Random): string => random.uuid().replaceAll("-", "");
 
 function newAccounts(random: Random): typeof devAccounts {
   return {

@@ -1,61 +1,13 @@
 import { Type } from "@sinclair/typebox";
-import type { Domain, Project, User } from "#catalog/tables.ts";
-import type { Role } from "#model/caller.ts";
-import type { Principal } from "../auth/principal.ts";
-import { HttpFailure } from "../http/failure.ts";
+import { roles } from "#model/caller.ts";
 import { defineRoute, type Answer, type Request, type Route } from "../http/route.ts";
+import { parameter, textOf } from "./fields.ts";
 import type { Identity } from "./identity.ts";
+import { listLinks, renderDomain, renderProject, renderUser, selfLink } from "./render-directory.ts";
 import { renderRole } from "./render-token.ts";
-import { principalIn } from "./token-routes.ts";
+import { isAdmin, missing, principalIn, selfOrAdmin } from "./asker.ts";
 
-const parameter = Type.Optional(Type.Union([Type.String(), Type.Array(Type.String())]));
 const querystring = Type.Object({ name: parameter, domain_id: parameter });
-
-const textOf = (value: unknown): string | undefined => {
-  const first: unknown = Array.isArray(value) ? value[0] : value;
-  return typeof first === "string" && first !== "" ? first : undefined;
-};
-const isAdmin = (principal: Principal): boolean => principal.roles.includes("admin");
-const missing = (noun: string, id: string): HttpFailure => new HttpFailure(404, `Could not find ${noun}: ${id.slice(0, 64)}.`);
-
-/** Where an item of its own is, at the same service as the request came in by. */
-function selfLink(request: Request<unknown>, noun: string, id: string): { self: string } {
-  const prefix = request.url.startsWith("/identity/") ? "/identity" : "";
-  return { self: `${request.baseUrl}${prefix}/v3/${noun}/${encodeURIComponent(id)}` };
-}
-const listLinks = (request: Request<unknown>) => ({ self: request.baseUrl + request.url, previous: null, next: null });
-
-const renderProject = (request: Request<unknown>, { id, name, domainId, description, enabled }: Project): object => ({
-  id,
-  name,
-  domain_id: domainId,
-  parent_id: domainId,
-  is_domain: false,
-  description,
-  enabled,
-  tags: [],
-  options: {},
-  links: selfLink(request, "projects", id),
-});
-const renderDomain = (request: Request<unknown>, { id, name }: Domain): object => ({
-  id,
-  name,
-  description: "",
-  enabled: true,
-  tags: [],
-  options: {},
-  links: selfLink(request, "domains", id),
-});
-const renderUser = (request: Request<unknown>, { id, name, domainId, enabled, defaultProjectId }: User): object => ({
-  id,
-  name,
-  domain_id: domainId,
-  enabled,
-  ...(defaultProjectId === null ? {} : { default_project_id: defaultProjectId }),
-  password_expires_at: null,
-  options: {},
-  links: selfLink(request, "users", id),
-});
 
 /** Projects, users, domains, regions and roles: what clients look up before their first backup. */
 export function directoryRoutes({ context }: Identity): Route[] {
@@ -84,17 +36,10 @@ export function directoryRoutes({ context }: Identity): Route[] {
     const found = domain !== undefined && (name === undefined || name === domain.name) ? [domain] : [];
     return { body: { domains: found.map((one) => renderDomain(request, one)), links: listLinks(request) } };
   };
-  const userIn = (request: Request<unknown>): string => {
-    const id = request.params["user_id"] ?? "";
-    const principal = principalIn(request);
-    if (id !== principal.userId && !isAdmin(principal)) throw new HttpFailure(403, "user_id: is somebody else");
-    return id;
-  };
   const region = (request: Request<unknown>) => {
     const id = context.settings.region;
     return { id, description: "", parent_region_id: null, links: selfLink(request, "regions", id) };
   };
-  const roles: readonly Role[] = ["admin", "member", "reader"];
 
   return [
     get("/v3/projects", "ListProjects", "projects:list", (request) => {
@@ -120,12 +65,12 @@ export function directoryRoutes({ context }: Identity): Route[] {
       return { body: { domain: renderDomain(request, domain) } };
     }),
     get("/v3/users/:user_id", "ShowUser", "users:get", async (request) => {
-      const id = userIn(request);
+      const id = selfOrAdmin(request);
       const user = await tables.getUser(id);
       if (user === undefined) throw missing("user", id);
       return { body: { user: renderUser(request, user) } };
     }),
-    get("/v3/users/:user_id/projects", "ListUserProjects", "projects:list", (request) => projects(request, { userId: userIn(request) })),
+    get("/v3/users/:user_id/projects", "ListUserProjects", "projects:list", (request) => projects(request, { userId: selfOrAdmin(request) })),
     get("/v3/regions", "ListRegions", "regions:list", async (request) => ({ body: { regions: [region(request)], links: listLinks(request) } })),
     get("/v3/regions/:id", "ShowRegion", "regions:get", async (request) => {
       const { id = "" } = request.params;

@@ -137,7 +137,7 @@ describe("tokens", () => {
       loginBody("demo", "opencbr-demo", { project: { name: "missing", domain: { id: "default" } } }),
       loginBody("demo", "opencbr-demo", { domain: { name: "Missing" } }),
       { auth: { identity: { methods: ["token"], token: { id: "x.y.z" } } } },
-      { auth: { identity: { methods: ["application_credential"] } } },
+      { auth: { identity: { methods: ["totp"] } } },
     ];
     const messages = new Set<string>();
     for (const body of refused) {

@@ -1,14 +1,14 @@
-import { Type, type TSchema } from "@sinclair/typebox";
+import { Type } from "@sinclair/typebox";
 import { DomainError } from "#model/errors.ts";
 import { hashSecurityToken } from "../auth/authenticate.ts";
 import { sealSecret } from "../auth/secrets.ts";
 import { HttpFailure } from "../http/failure.ts";
 import { defineRoute, type Route } from "../http/route.ts";
+import { principalIn } from "./asker.ts";
+import { maybe } from "./fields.ts";
 import type { Identity } from "./identity.ts";
 import { zulu } from "./render-token.ts";
-import { principalIn } from "./token-routes.ts";
 
-const maybe = <T extends TSchema>(schema: T) => Type.Optional(Type.Union([schema, Type.Null()]));
 const minSeconds = 900;
 const maxSeconds = 86_400;
 

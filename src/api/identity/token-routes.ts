@@ -2,6 +2,7 @@ import { Type } from "@sinclair/typebox";
 import type { Principal } from "../auth/principal.ts";
 import { HttpFailure } from "../http/failure.ts";
 import { defineRoute, type Request, type Route } from "../http/route.ts";
+import { principalIn } from "./asker.ts";
 import { authSchema, proveUser, resolveScope } from "./auth-request.ts";
 import type { Identity } from "./identity.ts";
 import { catalogFor, renderToken } from "./render-token.ts";
@@ -25,11 +26,6 @@ async function subjectOf(identity: Identity, request: Request<unknown>, asker: P
   return { text, principal };
 }
 
-export const principalIn = (request: Request<unknown>): Principal => {
-  if (request.principal === undefined) throw new HttpFailure(401, "The request you have made requires authentication.");
-  return request.principal;
-};
-
 export function tokenRoutes(identity: Identity, hostRules: boolean): Route[] {
   const placeOf = ({ baseUrl }: Request<unknown>) => ({ baseUrl, hostRules });
   const shown = async (request: Request<unknown>) => {
@@ -47,8 +43,9 @@ export function tokenRoutes(identity: Identity, hostRules: boolean): Route[] {
       schema: { querystring, body: authSchema },
       async handler(request) {
         const { auth } = request.body;
-        const { user, methods, expiresAt } = await proveUser(identity, auth, request.address);
-        const { scope, roles } = await resolveScope(identity, auth, user);
+        const proven = await proveUser(identity, auth, request.address);
+        const { user, methods, expiresAt } = proven;
+        const { scope, roles } = await resolveScope(identity, auth, proven);
         const issued = await identity.tokens.issue(
           { userId: user.id, userName: user.name, domainId: user.domainId, scope, roles },
           methods,

@@ -99,6 +99,11 @@ export class Client {
     return this.#json<T>("/opencbr/v1", { method, path, body });
   }
 
+  /** Identity: paths are relative to the service, below no project. */
+  identity<T>(method: string, path: string, body?: unknown): Promise<T> {
+    return this.#json<T>(undefined, { method, path, body });
+  }
+
   /** Writes one piece into a volume. */
   async writePiece(volumeId: string, offset: number, bytes: Uint8Array, volumeBytes: number): Promise<void> {
     const range = `bytes ${offset}-${offset + bytes.length - 1}/${volumeBytes}`;
@@ -113,18 +118,21 @@ export class Client {
     return bytes;
   }
 
-  async #json<T>(prefix: string, sent: Sent): Promise<T> {
+  async #json<T>(prefix: string | undefined, sent: Sent): Promise<T> {
     const answer = await this.#send(prefix, sent);
     const text = await answer.text();
     return (text === "" ? undefined : JSON.parse(text)) as T;
   }
 
-  async #send(prefix: string, sent: Sent): Promise<Response> {
+  /** Without a prefix the path stands by itself; with one it is below the project. */
+  async #send(prefix: string | undefined, sent: Sent): Promise<Response> {
     if (this.#token === undefined) await this.login();
-    let answer = await this.#exchange({ ...sent, path: `${prefix}/${this.#projectId}/${sent.path}` });
+    const exchange = (): Promise<Response> =>
+      this.#exchange({ ...sent, path: prefix === undefined ? `/${sent.path}` : `${prefix}/${this.#projectId}/${sent.path}` });
+    let answer = await exchange();
     if (answer.status === 401) {
       await this.login();
-      answer = await this.#exchange({ ...sent, path: `${prefix}/${this.#projectId}/${sent.path}` });
+      answer = await exchange();
     }
     if (!answer.ok) throw await refusal(answer, `${sent.method} ${sent.path}`);
     return answer;
