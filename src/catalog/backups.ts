@@ -95,6 +95,9 @@ export function createBackupTable(db: Db): BackupTable {
         .where("status", "=", "available")
         .where("expired_at", "<=", now)
         .where("parent_id", "is", null)
+        .where(sql<boolean>`not (auto_trigger = 1 and exists (
+          select 1 from vault_policies vp join policies p on p.id = vp.policy_id
+          where vp.vault_id = backups.vault_id and vp.operation_type = 'backup' and p.enabled = 0))`)
         .orderBy("expired_at")
         .orderBy("id")
         .limit(limit)

@@ -8,6 +8,8 @@ import { createCheckpointTable } from "./checkpoints.ts";
 import { createIdentityTable } from "./identity.ts";
 import { createMetaTable } from "./meta.ts";
 import { migrate } from "./migrate.ts";
+import { createOrganizationPolicyTable } from "./organization-policies.ts";
+import { createPolicyTable } from "./policies.ts";
 import { createResourceTable } from "./resources.ts";
 import type { Db, Schema } from "./schema.ts";
 import { createSnapshotTable } from "./snapshots.ts";
@@ -106,5 +108,7 @@ function createTables(db: Db, clock: Clock): Tables {
     backups: createBackupTable(db),
     tasks: createTaskTable(db),
     audit: createAuditTable(db),
+    policies: createPolicyTable(db),
+    organizationPolicies: createOrganizationPolicyTable(db),
   };
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { Backup, BackupStatistics } from "#model/backup.ts";
 import type { Checkpoint } from "#model/checkpoint.ts";
+import type { OrganizationPolicy, Policy } from "#model/policy.ts";
 import type { Server, Snapshot, Volume } from "#model/resource.ts";
 import type { Task } from "#model/task.ts";
 import type { Vault } from "#model/vault.ts";
@@ -202,5 +203,53 @@ export const sampleTask = (over: Partial<Task> = {}): Task => ({
   startedAt: null,
   updatedAt: createdAt,
   endedAt: null,
+  ...over,
+});
+
+const definition: Policy["definition"] = {
+  maxBackups: 7,
+  retentionDurationDays: null,
+  dayBackups: 2,
+  weekBackups: null,
+  monthBackups: null,
+  yearBackups: null,
+  timezone: "UTC+02:00",
+  fullBackupInterval: null,
+  destinationProjectId: null,
+  destinationRegion: null,
+};
+const schedule = { patterns: ["FREQ=DAILY;INTERVAL=1;BYHOUR=6;BYMINUTE=00"], timezone: null };
+
+export const samplePolicy = (over: Partial<Policy> = {}): Policy => ({
+  id: randomUUID(),
+  projectId: sampleProject,
+  userId: "user-1",
+  name: "daily",
+  enabled: true,
+  operationType: "backup",
+  definition,
+  schedule,
+  triggerId: randomUUID(),
+  policyType: "custom_policy",
+  organizationPolicyId: null,
+  createdAt,
+  updatedAt: null,
+  ...over,
+});
+
+export const sampleOrganizationPolicy = (over: Partial<OrganizationPolicy> = {}): OrganizationPolicy => ({
+  id: randomUUID(),
+  domainId: "default",
+  name: "for all",
+  description: null,
+  scope: null,
+  operationType: "backup",
+  policyName: "from-above",
+  policyEnabled: true,
+  definition,
+  schedule,
+  userId: "user-1",
+  createdAt,
+  updatedAt: null,
   ...over,
 });

@@ -2,6 +2,7 @@ import type { ColumnType, Generated, Kysely, Selectable } from "kysely";
 import type { AuditEntry } from "#model/audit.ts";
 import type { Backup } from "#model/backup.ts";
 import type { Checkpoint } from "#model/checkpoint.ts";
+import type { OrganizationPolicy, Policy, VaultPolicy } from "#model/policy.ts";
 import type { Server, Snapshot, Volume } from "#model/resource.ts";
 import type { Task } from "#model/task.ts";
 import type { Vault, VaultResource } from "#model/vault.ts";
@@ -43,6 +44,10 @@ export interface Schema {
   backups: RowOf<Backup> & Sequenced & { stored_bytes: number };
   tasks: RowOf<Task> & Sequenced;
   audit: RowOf<AuditEntry>;
+  policies: RowOf<Policy>;
+  vault_policies: RowOf<VaultPolicy>;
+  organization_policies: RowOf<OrganizationPolicy>;
+  full_backups: { vault_id: string; resource_id: string; full_at: number; incrementals: number };
 }
 
 /** How the table modules reach the database: outside of a transaction, or inside one. */

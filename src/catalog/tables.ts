@@ -2,7 +2,9 @@ import type { AuditEntry } from "#model/audit.ts";
 import type { Backup, BackupStatus } from "#model/backup.ts";
 import type { Checkpoint } from "#model/checkpoint.ts";
 import type { Id, ProjectId, TimestampUs } from "#model/ids.ts";
+import type { OrganizationPolicy, Policy, PolicyOperation, VaultPolicy } from "#model/policy.ts";
 import type { Resource, ResourceType, Server, Snapshot, Volume, VolumeStatus } from "#model/resource.ts";
+import type { Retained } from "#model/retention.ts";
 import type { Task, TaskProgress, TaskStatus, TaskType } from "#model/task.ts";
 import type { Vault, VaultObjectType, VaultResource, VaultUsage } from "#model/vault.ts";
 import type { Role } from "#model/caller.ts";
@@ -26,6 +28,8 @@ export interface Tables {
   backups: BackupTable;
   tasks: TaskTable;
   audit: AuditTable;
+  policies: PolicyTable;
+  organizationPolicies: OrganizationPolicyTable;
 }
 
 /** Facts of this installation, such as the node id. */
@@ -197,6 +201,8 @@ export interface VaultFilter {
   protectType?: string;
   objectType?: VaultObjectType;
   enterpriseProjectId?: string;
+  /** A policy that is applied to the vault. */
+  policyId?: Id;
 }
 
 /** All vaults of a project together. */
@@ -291,7 +297,7 @@ export interface BackupTable {
   ofCheckpoint(checkpointId: Id): Promise<Backup[]>;
   /** The newest available disk backup of a resource with data: what an incremental compares with. Newest by `protectedAt`. */
   newestBase(projectId: ProjectId, resourceId: Id, before?: TimestampUs): Promise<Backup | undefined>;
-  /** Available backups whose `expiredAt` has passed; top-level ones. */
+  /** Available top-level backups whose `expiredAt` has passed; automatic ones stay while the backup policy of their vault is disabled. */
   expired(now: TimestampUs, limit: number): Promise<Backup[]>;
   /** Whether a live backup (any state but gone) of the resource is in one of the states. */
   countOfResource(resourceId: Id, statuses: readonly BackupStatus[]): Promise<number>;
@@ -376,4 +382,55 @@ export interface AuditTable {
   list(projectId: ProjectId, filter: AuditFilter, page: Page): Promise<Listed<AuditEntry>>;
   /** Removes at most `limit` entries from before that time, the oldest first; tells how many. */
   removeOlder(before: TimestampUs, limit: number): Promise<number>;
+}
+
+/** A policy with one vault that it is applied to. */
+export interface AppliedPolicy {
+  application: VaultPolicy;
+  policy: Policy;
+}
+
+export interface PolicyTable {
+  insert(policy: Policy): Promise<void>;
+  get(projectId: ProjectId, id: Id): Promise<Policy | undefined>;
+  /** Newest first. */
+  list(projectId: ProjectId, filter: { operationType?: PolicyOperation; vaultId?: Id }): Promise<Policy[]>;
+  /** What was made of an organization policy, in all projects; oldest first. */
+  ofOrganization(organizationPolicyId: Id): Promise<Policy[]>;
+  update(id: Id, patch: Partial<Policy>): Promise<void>;
+  /** Takes it off its vaults too. */
+  remove(id: Id): Promise<void>;
+  /** Applies a policy to a vault, in place of the one of the same operation that was. */
+  apply(application: VaultPolicy): Promise<void>;
+  /** Tells whether it was applied. */
+  withdraw(vaultId: Id, policyId: Id): Promise<boolean>;
+  ofVault(vaultId: Id): Promise<VaultPolicy[]>;
+  vaultsOf(policyId: Id): Promise<VaultPolicy[]>;
+  /** What has been due at `now`, the longest first. */
+  due(now: TimestampUs, limit: number): Promise<AppliedPolicy[]>;
+  /** Sets when it runs next, unless that is no longer what it was; of several processes only one is told that it did. */
+  advance(application: VaultPolicy, to: TimestampUs): Promise<boolean>;
+  /** Of all vaults that it is applied to. */
+  setNextDue(policyId: Id, nextDueAt: TimestampUs | null): Promise<void>;
+  /** A backup of the vault has ended: look at what may go. */
+  requestExpiry(vaultId: Id): Promise<void>;
+  clearExpiry(vaultId: Id): Promise<void>;
+  /** Enabled backup policies, each with one vault: all of them, or those where it was asked for to look at what may go. */
+  toExpire(isDue: boolean): Promise<AppliedPolicy[]>;
+  /** The automatic backups of a vault that are complete, or that failed. */
+  retained(vaultId: Id): Promise<Retained[]>;
+  /** When the last full backup of a resource in a vault was made, and how many incremental ones since; undefined when nothing is known. */
+  sinceFull(vaultId: Id, resourceId: Id): Promise<{ fullAt: TimestampUs; incrementals: number } | undefined>;
+  noteBackup(backup: { vaultId: Id; resourceId: Id; incremental: boolean; createdAt: TimestampUs }): Promise<void>;
+  /** Counts again from the backups that there are, where nothing is known. */
+  recountFull(projectId: ProjectId): Promise<void>;
+}
+
+export interface OrganizationPolicyTable {
+  insert(policy: OrganizationPolicy): Promise<void>;
+  get(domainId: string, id: Id): Promise<OrganizationPolicy | undefined>;
+  /** Of one domain, or of all. */
+  list(filter: { domainId?: string; operationType?: PolicyOperation }, page: Page): Promise<Listed<OrganizationPolicy>>;
+  update(id: Id, patch: Partial<OrganizationPolicy>): Promise<void>;
+  remove(id: Id): Promise<void>;
 }

@@ -60,6 +60,8 @@ export function createVaultTable(db: Db): VaultTable {
         filter.resourceIds === undefined
           ? []
           : [sql`id in (select vault_id from vault_resources where ${isOneOf("resource_id", filter.resourceIds)[0]!})`];
+      const hasPolicy: Condition[] =
+        filter.policyId === undefined ? [] : [sql`id in (select vault_id from vault_policies where policy_id = ${filter.policyId})`];
       const { items, count } = await selectPage<object>(db.read, {
         table: "vaults",
         visible: equals("project_id", projectId),
@@ -72,6 +74,7 @@ export function createVaultTable(db: Db): VaultTable {
           ...equals("object_type", filter.objectType),
           ...equals("enterprise_project_id", filter.enterpriseProjectId),
           ...holdsResource,
+          ...hasPolicy,
         ],
         orders: newestFirst,
         page,

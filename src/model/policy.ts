@@ -29,7 +29,7 @@ export interface OperationDefinition {
 }
 
 /** When a policy runs. */
-export interface PolicyTrigger {
+export interface PolicySchedule {
   /** Schedule rules as they were given (model/schedule.ts). */
   patterns: string[];
   /** IANA name of the zone that the rules count in; null = UTC. */
@@ -45,7 +45,7 @@ export interface Policy {
   enabled: boolean;
   operationType: PolicyOperation;
   definition: OperationDefinition;
-  trigger: PolicyTrigger;
+  schedule: PolicySchedule;
   triggerId: Id;
   policyType: PolicyType;
   /** The organization policy that it was made from; null when that is gone or never was. */
@@ -80,7 +80,7 @@ export interface OrganizationPolicy {
   policyName: string;
   policyEnabled: boolean;
   definition: OperationDefinition;
-  trigger: PolicyTrigger;
+  schedule: PolicySchedule;
   userId: string;
   createdAt: TimestampUs;
   updatedAt: TimestampUs | null;

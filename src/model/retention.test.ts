@@ -50,7 +50,9 @@ describe("retention by counts", () => {
     assert.deepEqual(goes(night, { maxBackups: 1, dayBackups: 9, timezone: "UTC+00:00" }), ["2026-01-01T15:30"]);
     assert.deepEqual(goes(night, { maxBackups: 1, dayBackups: 9, timezone: "UTC+08:00" }), [], "in China the second is of the next day");
     assert.deepEqual(goes(at("2026-06-30T21:30", "2026-06-30T22:30"), { maxBackups: 1, monthBackups: 9, timezone: "Europe/Berlin" }), []);
-    assert.deepEqual(goes(at("2026-12-31T21:30", "2026-12-31T22:30"), { maxBackups: 1, monthBackups: 9, timezone: "Europe/Berlin" }), ["2026-12-31T21:30"]);
+    assert.deepEqual(goes(at("2026-12-31T21:30", "2026-12-31T22:30"), { maxBackups: 1, monthBackups: 9, timezone: "Europe/Berlin" }), [
+      "2026-12-31T21:30",
+    ]);
   });
 
   it("begins a week on Monday, months and years with their first day", () => {

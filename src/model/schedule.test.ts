@@ -25,7 +25,11 @@ function runs(count: number, after: string, patterns: string[], timezone: string
 
 describe("the next run", () => {
   it("is at the rule's hour and minute in UTC, strictly later", () => {
-    assert.deepEqual(runs(3, "2026-01-30T06:00:00", ["FREQ=DAILY;BYHOUR=6;BYMINUTE=30"]), ["2026-01-30T06:30", "2026-01-31T06:30", "2026-02-01T06:30"]);
+    assert.deepEqual(runs(3, "2026-01-30T06:00:00", ["FREQ=DAILY;BYHOUR=6;BYMINUTE=30"]), [
+      "2026-01-30T06:30",
+      "2026-01-31T06:30",
+      "2026-02-01T06:30",
+    ]);
     assert.deepEqual(runs(1, "2026-01-30T06:30:00", ["FREQ=DAILY;BYHOUR=6;BYMINUTE=30"]), ["2026-01-31T06:30"]);
     assert.deepEqual(runs(1, "2026-01-30T06:29:59.999999", ["FREQ=DAILY;BYHOUR=06;BYMINUTE=30"]), ["2026-01-30T06:30"]);
     assert.deepEqual(runs(1, "2026-01-30T06:00:00", ["FREQ=DAILY;BYHOUR=7"]), ["2026-01-30T07:00"], "without a minute at the full hour");
@@ -60,7 +64,11 @@ describe("the next run", () => {
   });
 
   it("takes lists of hours and minutes", () => {
-    assert.deepEqual(runs(3, "2026-01-01T00:00:00", ["FREQ=DAILY;BYHOUR=18,6;BYMINUTE=15"]), ["2026-01-01T06:15", "2026-01-01T18:15", "2026-01-02T06:15"]);
+    assert.deepEqual(runs(3, "2026-01-01T00:00:00", ["FREQ=DAILY;BYHOUR=18,6;BYMINUTE=15"]), [
+      "2026-01-01T06:15",
+      "2026-01-01T18:15",
+      "2026-01-02T06:15",
+    ]);
   });
 });
 
@@ -89,7 +97,10 @@ describe("the next run in a zone with daylight saving", () => {
   });
 
   it("goes on over midnight that is left out, and over a day that never was", () => {
-    assert.deepEqual(runs(2, "2026-09-04T12:00:00", ["FREQ=DAILY;BYHOUR=0;BYMINUTE=30"], "America/Santiago"), ["2026-09-05T04:30", "2026-09-06T04:30"]);
+    assert.deepEqual(runs(2, "2026-09-04T12:00:00", ["FREQ=DAILY;BYHOUR=0;BYMINUTE=30"], "America/Santiago"), [
+      "2026-09-05T04:30",
+      "2026-09-06T04:30",
+    ]);
     // Samoa had no 30 December 2011.
     assert.deepEqual(runs(3, "2011-12-29T12:00:00", [daily(12)], "Pacific/Apia"), ["2011-12-29T22:00", "2011-12-30T22:00", "2011-12-31T22:00"]);
   });
@@ -152,7 +163,8 @@ describe("a schedule", () => {
 
   it("counts in a zone that there is", () => {
     for (const zone of ["Europe/Berlin", "America/New_York", "UTC", "Etc/GMT+5"]) assert.equal(refusal([daily(1)], zone), "", zone);
-    for (const zone of ["", "Europe/Nowhere", "+02:00", "UTC+02:00", "../etc", "x".repeat(80)]) assert.match(refusal([daily(1)], zone), /not the name/, zone);
+    for (const zone of ["", "Europe/Nowhere", "+02:00", "UTC+02:00", "../etc", "x".repeat(80)])
+      assert.match(refusal([daily(1)], zone), /not the name/, zone);
   });
 });
 
@@ -162,7 +174,8 @@ describe("a zone of the retention", () => {
     assert.equal(readTimeZone("UTC-03:30"), "-03:30");
     assert.equal(readTimeZone("UTC+14:00"), "+14:00");
     assert.equal(readTimeZone("Asia/Shanghai"), "Asia/Shanghai");
-    for (const bad of ["UTC+14:01", "UTC-12:30", "UTC+08:60", "UTC+8:00", "+08:00", "Nowhere/At_All", ""]) assert.equal(readTimeZone(bad), undefined, bad);
+    for (const bad of ["UTC+14:01", "UTC-12:30", "UTC+08:60", "UTC+8:00", "+08:00", "Nowhere/At_All", ""])
+      assert.equal(readTimeZone(bad), undefined, bad);
   });
 });
 

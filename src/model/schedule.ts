@@ -124,9 +124,7 @@ function runsOn({ days }: Rule, day: number, first: number): boolean {
 function meetTooSoon(a: Rule, b: Rule, first: number): boolean {
   const gaps = a.minutes.flatMap((from) => b.minutes.map((to) => to - from));
   const tooSoon = (gap: number): boolean => gap > 0 && gap < minGapMinutes;
-  return (
-    (gaps.some(tooSoon) && shareDay(a, b, 0, first)) || (gaps.some((gap) => tooSoon(gap + dayMinutes)) && shareDay(a, b, 1, first))
-  );
+  return (gaps.some(tooSoon) && shareDay(a, b, 0, first)) || (gaps.some((gap) => tooSoon(gap + dayMinutes)) && shareDay(a, b, 1, first));
 }
 
 /** Whether `b` ever runs `later` days after `a` does. After 30 × 29 days, and after 7 × 30, everything repeats. */

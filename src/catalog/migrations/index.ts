@@ -2,7 +2,8 @@ import { firstTables } from "./0001-first-tables.ts";
 import { suspendedAndTaggedResources } from "./0002-suspended-and-tagged-resources.ts";
 import { auditLog } from "./0003-audit.ts";
 import { applicationCredentials } from "./0004-application-credentials.ts";
+import { policies } from "./0005-policies.ts";
 import type { Migration } from "./migration.ts";
 
 /** In order. A released migration is never edited: what is wrong with it is put right by a later one. */
-export const migrations: readonly Migration[] = [firstTables, suspendedAndTaggedResources, auditLog, applicationCredentials];
+export const migrations: readonly Migration[] = [firstTables, suspendedAndTaggedResources, auditLog, applicationCredentials, policies];
