@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { bootstrapIdentity, type FirstAccounts } from "#api/identity/bootstrap.ts";
 import { createIdentity } from "#api/identity/identity.ts";
@@ -53,6 +53,7 @@ export async function startApp(settings: Settings, parts: AppParts): Promise<App
     const lock = lockFolder(settings.data);
     closers.push(() => lock.release());
     const masterKey = readMasterKey(paths, random);
+    refuseLostCatalog(settings.data, paths);
     const catalog = await openCatalog({ path: paths.catalog, clock });
     closers.push(() => catalog.close());
     const engine = await startEngine({
@@ -149,6 +150,16 @@ function readMasterKey(paths: Paths, random: Random): Uint8Array {
     if (error instanceof RepositoryError) throw new StartError(error.message, { cause: error });
     throw error;
   }
+}
+
+/** A new catalog beside a store with projects would answer that there are no backups. */
+function refuseLostCatalog(data: string, { catalog, store }: Paths): void {
+  const found = statSync(catalog, { throwIfNoEntry: false });
+  if ((found?.size ?? 0) > 0 || !existsSync(join(store, "objects", "t"))) return;
+  const what = found === undefined ? "missing: make it" : "empty: remove it, and make it";
+  throw new StartError(
+    `${store} has the data of projects, and their catalog ${catalog} is ${what} again with opencbr rebuild --from ${store} --data ${data}`,
+  );
 }
 
 /** Takes no new request and lets those in work end; after the grace period their connections are cut. */

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { CatalogError } from "#catalog/errors.ts";
 import { FolderLockedError } from "#platform/folder-lock.ts";
 import { RepositoryError } from "#repository/engine-types.ts";
 import { describeStartFailure, StartError } from "./start-failure.ts";
@@ -14,6 +15,10 @@ test("each reason is one sentence that names the folder or the port", () => {
     [new FolderLockedError("x"), /^the data folder \/d is in use by another OpenCBR process$/],
     [new RepositoryError("wrongMasterKey", "check differs"), /^the master key \/d\/master\.key is not the one/],
     [new RepositoryError("newerFormat", "format 9"), /\/d cannot be used: format 9$/],
+    [
+      new CatalogError("corrupt", "the catalog is damaged: so"),
+      /damaged: so\. Nothing was changed\. Move .* opencbr rebuild --from \/d\/store --data \/d$/,
+    ],
     [errno("EADDRINUSE", "listen"), /^port 8799 on 127\.0\.0\.1 is taken/],
     [errno("EACCES", "listen"), /needs rights/],
     [errno("EACCES"), /\/d may not be written by this user/],

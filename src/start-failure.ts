@@ -23,6 +23,11 @@ export function describeStartFailure(error: unknown, settings: Pick<Settings, "d
   if (error instanceof FolderLockedError) return `${folder} is in use by another OpenCBR process`;
   if (error instanceof RepositoryError && error.code === "wrongMasterKey")
     return `the master key ${settings.data}/master.key is not the one that ${folder} was made with (${error.message})`;
+  if (error instanceof CatalogError && (error.code === "corrupt" || error.code === "notADatabase"))
+    return (
+      `${folder} cannot be used: ${error.message}. Nothing was changed. ` +
+      `Move the file away and make it again: opencbr rebuild --from ${settings.data}/store --data ${settings.data}`
+    );
   if (error instanceof CatalogError || error instanceof RepositoryError || error instanceof StorageError)
     return `${folder} cannot be used: ${error.message}`;
   const { code, errcode, message } = error as NodeJS.ErrnoException & { errcode?: number };

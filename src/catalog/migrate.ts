@@ -10,6 +10,8 @@ export interface MigrationTarget {
   tableNames(): string[];
   execute(sql: string): void;
   readVersion(): number;
+  /** After the last step of a run that had any, in its transaction. */
+  migrated(): void;
   transaction(work: () => void): void;
 }
 
@@ -30,9 +32,11 @@ export function migrate(target: MigrationTarget, steps: readonly Migration[] = m
         `the catalog ${target.name} has schema ${version}; this program knows up to ${newest}: start a newer program`,
       );
     }
-    for (const step of steps.filter((candidate) => candidate.version > version)) {
+    const ahead = steps.filter((candidate) => candidate.version > version);
+    for (const step of ahead) {
       for (const statement of step.statements(target.words)) target.execute(statement);
       target.execute(`update schema_version set version = ${step.version}`);
     }
+    if (ahead.length > 0) target.migrated();
   });
 }

@@ -1,3 +1,5 @@
+import { statSync } from "node:fs";
+import { Worker } from "node:worker_threads";
 import { Kysely } from "kysely";
 import type { Transaction } from "kysely";
 import { systemClock } from "#platform/clock.ts";
@@ -5,6 +7,7 @@ import type { Clock } from "#platform/clock.ts";
 import { createAuditTable } from "./audit.ts";
 import { createBackupTable } from "./backups.ts";
 import { createCheckpointTable } from "./checkpoints.ts";
+import { CatalogError } from "./errors.ts";
 import { createIdentityTable } from "./identity.ts";
 import { createMetaTable } from "./meta.ts";
 import { migrate } from "./migrate.ts";
@@ -17,6 +20,7 @@ import { SqliteConnection } from "./sqlite/connection.ts";
 import { nodeSqliteDialect } from "./sqlite/dialect.ts";
 import { sqliteMigrationTarget } from "./sqlite/migration-target.ts";
 import { Mutex } from "./sqlite/mutex.ts";
+import { findDamage, followRowSums } from "./sqlite/row-sums.ts";
 import type { Catalog, Tables } from "./tables.ts";
 import { createTaskTable } from "./tasks.ts";
 import { createVaultTable } from "./vaults.ts";
@@ -30,8 +34,11 @@ export interface CatalogOptions {
   busyTimeoutMs?: number;
 }
 
+const inMemory = ":memory:";
+
 /**
- * Opens the catalog and brings its schema up to date.
+ * Opens the catalog and brings its schema up to date. A file that is there already is read once from end to end: one that does not say exactly what
+ * was written (`corrupt`) is not opened, and left as it is.
  *
  * A file has two connections: all writes and every transaction take turns on one; reads outside of transactions use the other and wait for
  * nobody. They see what was committed before they began. What a database other than SQLite must do its own way is in `sqlite/`, in the words
@@ -41,11 +48,14 @@ export interface CatalogOptions {
  */
 export async function openCatalog(options: CatalogOptions): Promise<Catalog> {
   const { path, clock = systemClock, busyTimeoutMs = 5000 } = options;
+  const found = path === inMemory ? undefined : statSync(path, { throwIfNoEntry: false });
+  if (found?.isFile() === true && found.size > 0) refuseDamaged(path, busyTimeoutMs);
   const writing = new SqliteConnection(path, { readOnly: false, busyTimeoutMs });
   let reading = writing;
   try {
     migrate(sqliteMigrationTarget(writing));
-    if (path !== ":memory:") reading = new SqliteConnection(path, { readOnly: true, busyTimeoutMs });
+    followRowSums(writing);
+    if (path !== inMemory) reading = new SqliteConnection(path, { readOnly: true, busyTimeoutMs });
   } catch (error) {
     writing.close();
     throw error;
@@ -83,6 +93,7 @@ export async function openCatalog(options: CatalogOptions): Promise<Catalog> {
   return {
     ...createTables(outside, clock),
     transaction: (work) => atomically((db) => work(createTables(db, clock))),
+    damage: async () => (path === inMemory ? findDamage(writing) : await damageOf(path)),
     changes: () => writing.all("select total_changes() as n", [])[0]!["n"] as number,
     async close() {
       await mutex.acquire();
@@ -95,6 +106,36 @@ export async function openCatalog(options: CatalogOptions): Promise<Catalog> {
       }
     },
   };
+}
+
+function refuseDamaged(path: string, busyTimeoutMs: number): void {
+  const [first, ...more] = lookThrough(path, busyTimeoutMs);
+  if (first === undefined) return;
+  throw new CatalogError("corrupt", `the catalog ${path} is damaged: ${[first, ...more].join("; ").replaceAll(/\s+/g, " ")}`);
+}
+
+function lookThrough(path: string, busyTimeoutMs: number): string[] {
+  let connection: SqliteConnection | undefined;
+  try {
+    connection = new SqliteConnection(path, { readOnly: true, busyTimeoutMs });
+    return findDamage(connection);
+  } catch (error) {
+    // What is no error that we know is SQLite's word on a file that it cannot make sense of.
+    if (error instanceof CatalogError) throw error;
+    return [(error as Error).message];
+  } finally {
+    connection?.close();
+  }
+}
+
+/** {@link findDamage} in a thread of its own. */
+function damageOf(path: string): Promise<string[]> {
+  return new Promise((resolve, reject) => {
+    const worker = new Worker(new URL("./sqlite/damage-thread.ts", import.meta.url), { workerData: path, execArgv: [], name: "catalog check" });
+    worker.once("message", resolve);
+    worker.once("error", reject);
+    worker.once("exit", () => reject(new CatalogError("ioFailed", `the catalog ${path} could not be read through`)));
+  });
 }
 
 function createTables(db: Db, clock: Clock): Tables {

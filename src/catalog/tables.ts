@@ -13,6 +13,11 @@ import type { Role } from "#model/caller.ts";
 export interface Catalog extends Tables {
   /** Runs `work` in one write transaction; what it throws rolls everything back. Do not wait for anything but the tables inside. */
   transaction<T>(work: (tables: Tables) => Promise<T>): Promise<T>;
+  /**
+   * Reads everything, beside whatever else runs, and tells what is not as it was written, in sentences; empty when all is. Costs some time for each
+   * row: for a check, not for a request.
+   */
+  damage(): Promise<string[]>;
   /** Rises with every row that is written through this catalog. */
   changes(): number;
   close(): Promise<void>;

@@ -33,6 +33,7 @@ async function checkOnline({ client, output, bars }: Tools, { readData, store }:
   output.answer({ operation_log: task }, () => reportOf(found).join("\n"));
   const damaged = found.damaged_backups?.length ?? 0;
   if (damaged > 0) throw new CommandError(`${damaged} backups are damaged`);
+  if (found.findings?.some(({ object }) => object === "catalog")) throw new CommandError("the catalog is damaged");
 }
 
 function reportOf(found: WireCheck): string[] {

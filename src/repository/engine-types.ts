@@ -158,7 +158,7 @@ export interface CheckRequest {
 
 /** Something that is not as it should be. */
 export interface CheckFinding {
-  /** Key of the object in the store, or `index`. */
+  /** Key of the object in the store, `index` or `catalog`. */
   object: string;
   reason: string;
   /** It could be put right at once: the index agrees with the store again, or there was a second copy. */

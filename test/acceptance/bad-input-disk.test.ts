@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statfsSync, truncateSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statfsSync, truncateSync, writeFileSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -246,10 +246,25 @@ describe("a data folder whose parts do not belong together", () => {
     for (const name of readdirSync(dataPath).filter((one) => one.startsWith("index.sqlite"))) rmSync(join(dataPath, name), { recursive: true });
   };
 
-  test("a catalog that is cut off, garbage, empty of ours, or newer", async () => {
+  test("a catalog that is cut off, garbage, changed by a bit, empty, gone, another program's, or newer", async () => {
     const catalog = (dataPath: string): string => join(dataPath, "catalog.sqlite");
     assert.match(await refusalOf(copyOf("cut", (path) => truncateSync(catalog(path), 10_000))), /cannot be used|cannot start/);
     assert.match(await refusalOf(copyOf("garbage", (path) => writeFileSync(catalog(path), randomBytes(50_000)))), /cannot be used/);
+    const flipped = copyOf("flipped", (path) => {
+      const bytes = readFileSync(catalog(path));
+      bytes[bytes.indexOf(backupId) + 5]! ^= 1;
+      writeFileSync(catalog(path), bytes);
+    });
+    assert.match(await refusalOf(flipped), /is damaged: .*Nothing was changed.*opencbr rebuild --from/);
+    assert.match(
+      await refusalOf(copyOf("emptied", (path) => truncateSync(catalog(path), 0))),
+      /catalog\.sqlite is empty: remove it, .*opencbr rebuild/,
+    );
+    const gone = copyOf("gone", (path) => rmSync(catalog(path)));
+    const { code, stderr } = await runCommand(["serve", "--data", gone, "--port", "0", "--dev", "--log-level", "error"]);
+    assert.equal(code, 1);
+    assert.match(stderr, /catalog\.sqlite is missing: .*opencbr rebuild --from/);
+    assert.equal(existsSync(catalog(gone)), false);
     const foreign = copyOf("foreign", (path) => {
       rmSync(catalog(path));
       const database = new DatabaseSync(catalog(path));

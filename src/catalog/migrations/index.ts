@@ -3,7 +3,8 @@ import { suspendedAndTaggedResources } from "./0002-suspended-and-tagged-resourc
 import { auditLog } from "./0003-audit.ts";
 import { applicationCredentials } from "./0004-application-credentials.ts";
 import { policies } from "./0005-policies.ts";
+import { rowSums } from "./0006-row-sums.ts";
 import type { Migration } from "./migration.ts";
 
 /** In order. A released migration is never edited: what is wrong with it is put right by a later one. */
-export const migrations: readonly Migration[] = [firstTables, suspendedAndTaggedResources, auditLog, applicationCredentials, policies];
+export const migrations: readonly Migration[] = [firstTables, suspendedAndTaggedResources, auditLog, applicationCredentials, policies, rowSums];

@@ -3,6 +3,7 @@ import type { SQLInputValue, StatementSync } from "node:sqlite";
 import type { CompiledQuery, DatabaseConnection, QueryResult } from "kysely";
 import { CatalogError } from "../errors.ts";
 import { explainSqliteError } from "./explain.ts";
+import { defineRowHash } from "./row-sums.ts";
 
 interface Prepared {
   statement: StatementSync;
@@ -33,6 +34,7 @@ export class SqliteConnection implements DatabaseConnection {
       this.execute("pragma synchronous = full");
       this.execute("pragma cache_size = -65536");
       this.execute("pragma temp_store = memory");
+      defineRowHash(this.#database);
     } catch (error) {
       this.#database.close();
       throw error;
@@ -52,6 +54,15 @@ export class SqliteConnection implements DatabaseConnection {
   all(sql: string, parameters: readonly unknown[]): SqlRow[] {
     try {
       return this.#prepare(sql).statement.all(...(parameters as SQLInputValue[]));
+    } catch (error) {
+      throw this.#explain(error);
+    }
+  }
+
+  /** One column of a query's rows, one at a time. Not prepared for another call. */
+  *each(sql: string, column: string): IterableIterator<unknown> {
+    try {
+      for (const row of this.#database.prepare(sql).iterate()) yield row[column];
     } catch (error) {
       throw this.#explain(error);
     }

@@ -1,5 +1,6 @@
 import type { MigrationTarget } from "../migrate.ts";
 import type { SqliteConnection } from "./connection.ts";
+import { sealRowSums } from "./row-sums.ts";
 
 /** A SQLite connection as a target of migrations. Tables are strict: a value of another type is refused. */
 export function sqliteMigrationTarget(connection: SqliteConnection): MigrationTarget {
@@ -12,6 +13,7 @@ export function sqliteMigrationTarget(connection: SqliteConnection): MigrationTa
         .map((row) => String(row.name)),
     execute: (sql) => connection.execute(sql),
     readVersion: () => Number(connection.all("select max(version) as version from schema_version", [])[0]?.version),
+    migrated: () => sealRowSums(connection),
     transaction(work) {
       connection.execute("begin immediate");
       try {

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import type { Caller } from "#model/caller.ts";
+import type { CheckFinding } from "#repository/engine-types.ts";
 import type { DomainError } from "#model/errors.ts";
 import { createVolumeBackup } from "../backups/createVolumeBackup.ts";
 import { restoreBackup } from "../backups/restoreBackup.ts";
@@ -45,7 +46,12 @@ async function checked(caller: Caller, readData: { percent: number } | null = { 
   await world.runAll();
   const task = await showTask(world.context, caller, { taskId: id });
   assert.equal(task.status, "success", task.errorMessage);
-  return task.result as { findingCount: number; damagedRecords: number; damagedBackups: { backup_id: string; ranges: object[] }[] };
+  return task.result as {
+    findingCount: number;
+    findings: CheckFinding[];
+    damagedRecords: number;
+    damagedBackups: { backup_id: string; ranges: object[] }[];
+  };
 }
 
 test("a check tells what is damaged; such a backup is refused unless holes are allowed; the next backup heals it", async () => {
@@ -101,6 +107,34 @@ test("a backup whose root object is gone is told as lost", async () => {
     damagedBackups.map((each) => each.backup_id),
     [backup.id],
   );
+});
+
+test("the catalog is held against what is sealed in the store", async () => {
+  const caller = await world.newCaller();
+  const volume = await makeVolume(world, caller);
+  const { backup } = await createVolumeBackup(world.context, caller, { volumeId: volume.id, name: "one", incremental: false });
+  await world.runAll();
+  assert.equal((await checked(caller, null)).findingCount, 0);
+  const sound = (await world.catalog.backups.get(caller.projectId, backup.id))!;
+  const told = async (): Promise<string> => {
+    const { findings, findingCount } = await checked(caller, null);
+    assert.equal(findings.length, findingCount);
+    for (const { object, repaired } of findings) assert.deepEqual([object, repaired], ["catalog", false]);
+    return findings.map(({ reason }) => reason).join();
+  };
+  for (const [wrong, words] of [
+    [{ resourceId: "another" }, /do not say the same of its resourceId; .*opencbr rebuild/],
+    [{ resourceSizeGib: 7, protectedAt: 7 }, /its resourceSizeGib, protectedAt;/],
+    [{ rootKey: "t/elsewhere/roots/x" }, /looks for its root object at t\/elsewhere/],
+  ] as const) {
+    await world.catalog.backups.update(backup.id, wrong);
+    assert.match(await told(), words);
+    await world.catalog.backups.update(backup.id, sound);
+  }
+  await world.catalog.backups.remove(backup.id);
+  assert.match(await told(), new RegExp(`backup ${backup.id}: the store has it, the catalog does not know it`));
+  await world.catalog.backups.insert(sound);
+  assert.equal(await told(), "");
 });
 
 test("one check of a project at a time; amounts that are none are refused by name", async () => {

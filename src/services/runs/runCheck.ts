@@ -1,6 +1,7 @@
 import { naiveUtc } from "#model/timestamps.ts";
 import type { CheckOutcome } from "#repository/engine-types.ts";
 import { renderDamage } from "../check/damage-view.ts";
+import { catalogFindings } from "../support/catalog-findings.ts";
 import { checkInput } from "../support/task-input.ts";
 import { missingRoots } from "../support/missing-roots.ts";
 import { describeFailure } from "./failure.ts";
@@ -11,8 +12,8 @@ import type { TaskRun } from "./run.ts";
 const listed = 200;
 
 /**
- * Checks what the store holds of the task's project. A check that was made has succeeded, whatever it found: that is its result.
- * May be repeated from the start after a crash.
+ * Checks what the store holds of the task's project, and the catalog against it. A check that was made has succeeded, whatever it found: that is
+ * its result. May be repeated from the start after a crash.
  */
 export async function runCheck({ context, task, control }: TaskRun): Promise<void> {
   const { readData } = checkInput(task);
@@ -22,14 +23,28 @@ export async function runCheck({ context, task, control }: TaskRun): Promise<voi
       { signal: control.signal, onProgress: (progress) => control.progress(progress) },
     );
     const missing = await missingRoots(context, task.projectId);
-    const damaged = [...outcome.damagedBackups, ...missing];
-    if (outcome.findingCount + damaged.length > 0)
+    const inCatalog = await catalogFindings(context, task.projectId, (done, total) => {
+      control.signal.throwIfAborted();
+      control.progress({ phase: "catalog", bytesDone: done, bytesTotal: total });
+    });
+    const whole = {
+      ...outcome,
+      findings: [...inCatalog, ...outcome.findings],
+      findingCount: inCatalog.length + outcome.findingCount,
+      damagedBackups: [...outcome.damagedBackups, ...missing],
+    };
+    if (whole.findingCount + whole.damagedBackups.length > 0)
       context.log.warn(
-        { taskId: task.id, findings: outcome.findingCount, damagedBackups: damaged.map((each) => each.backupId) },
+        {
+          taskId: task.id,
+          findings: whole.findingCount,
+          catalog: inCatalog.map(({ reason }) => reason).slice(0, listed),
+          damagedBackups: whole.damagedBackups.map((each) => each.backupId),
+        },
         "a check found damage",
       );
     await context.catalog.transaction((tables) =>
-      finishTask(tables, task, { status: "success", now: context.clock.nowUs(), result: resultOf({ ...outcome, damagedBackups: damaged }) }),
+      finishTask(tables, task, { status: "success", now: context.clock.nowUs(), result: resultOf(whole) }),
     );
   } catch (error) {
     const reason: unknown = control.signal.reason;
