@@ -19,6 +19,8 @@ export const errorKinds = {
   forbidden: { status: 403, cbr: "BackupService.9900", vbs: "VolumeBackup.0042" },
   backupNotFound: { status: 404, cbr: "BackupService.6200", vbs: "VolumeBackup.0111" },
   backupNotDeletable: { status: 400, cbr: "BackupService.6201" },
+  /** The lock of its vault keeps it until its time is over. */
+  backupLocked: { status: 400, cbr: "BackupService.6220" },
   backupRunning: { status: 400, cbr: "BackupService.6203", vbs: "VolumeBackup.0013" },
   backupInUse: { status: 400, cbr: "BackupService.6216" },
   backupNotRestorable: { status: 400, cbr: "BackupService.2005", vbs: "VolumeBackup.0089" },

@@ -4,6 +4,7 @@ import { randomBytes } from "node:crypto";
 import { mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { Client, devProjectId } from "../support/client.ts";
 import { runCommand, startService } from "../support/service.ts";
@@ -74,6 +75,14 @@ test("export, import, rotate and destroy", { timeout: 120_000 }, async (t) => {
 
   const destroy = ["key", "destroy", ...data, "--project", devProjectId, "--confirm"];
   await refused(/nothing was changed/, ...destroy, "0".repeat(32));
+  const setLocked = (locked: 0 | 1): void => {
+    const catalog = new DatabaseSync(join(dataPath, "catalog.sqlite"));
+    catalog.exec(`update vaults set locked = ${locked}`);
+    catalog.close();
+  };
+  setLocked(1);
+  await refused(/locked vaults keep backups .*: vault; nothing was changed/, ...destroy, devProjectId);
+  setLocked(0);
   const { destroyed } = JSON.parse(await ok(...destroy, devProjectId, "--json"));
   assert.deepEqual(destroyed, { project: devProjectId, backups: 2 });
   const { backups } = JSON.parse(await ok("restore", "--offline", "--store", store, "--list", "--json"));

@@ -6,7 +6,7 @@ import { systemClock } from "#platform/clock.ts";
 import { destroyTenantKey } from "#repository/key-rotation.ts";
 import { loadMasterKey } from "#repository/master-key.ts";
 import { OfflineRepository } from "#repository/offline.ts";
-import { shredProject } from "#services/rebuild/shredProject.ts";
+import { shredProject, vaultsThatKeep } from "#services/rebuild/shredProject.ts";
 import { LocalStore } from "#storage/local.ts";
 import { CommandError } from "../support/errors.ts";
 import { dataFolder, lockData, storeFolder } from "../support/folders.ts";
@@ -37,19 +37,26 @@ export function keyDestroy(parent: Command): void {
       try {
         const path = storeFolder(data.store);
         await OfflineRepository.open(path, loadMasterKey(data.masterKey));
-        await destroyTenantKey(await LocalStore.open(path), project);
-        let backups: number | null = null;
-        if (existsSync(data.catalog)) {
-          const catalog = await openCatalog({ path: data.catalog });
-          try {
-            backups = await shredProject(catalog, project, systemClock.nowUs());
-          } finally {
-            await catalog.close();
+        if (!existsSync(data.catalog))
+          throw new CommandError(
+            "there is no catalog to tell whether a vault's lock keeps the backups: run opencbr rebuild first; nothing was changed",
+          );
+        const catalog = await openCatalog({ path: data.catalog });
+        let backups: number;
+        try {
+          const kept = await vaultsThatKeep(catalog, project, systemClock.nowUs());
+          if (kept.length > 0) {
+            const names = kept.join(", ");
+            throw new CommandError(`locked vaults keep backups of the project whose time is not over: ${names}; nothing was changed`);
           }
+          await destroyTenantKey(await LocalStore.open(path), project);
+          backups = await shredProject(catalog, project, systemClock.nowUs());
+        } finally {
+          await catalog.close();
         }
         createOutput(options.json === true).answer({ destroyed: { project, backups } }, () =>
           [
-            `The key of project ${project} is destroyed${backups === null ? "" : `; ${backups} backups are in error for good`}.`,
+            `The key of project ${project} is destroyed; ${backups} backups are in error for good.`,
             "Copies of the store from before still hold the key, under the master key:",
             "rotate the master key and destroy the old one to make those useless too.",
           ].join("\n"),

@@ -13,7 +13,7 @@ import { asInput } from "../support/task-input.ts";
 /**
  * Queues the deletion of a top-level backup. Later incrementals do not need it: only what nothing else uses goes away.
  * With `refuseDependents` a backup that later ones were compared with is refused, as Cinder does.
- * @throws DomainError `backupNotFound`, `backupRunning`, `backupNotDeletable`, `backupInUse`, `hasDependents`
+ * @throws DomainError `backupNotFound`, `backupLocked`, `backupRunning`, `backupNotDeletable`, `backupInUse`, `hasDependents`
  */
 export async function deleteBackup(context: Context, caller: Caller, input: { backupId: Id; refuseDependents?: boolean }): Promise<{ taskId: Id }> {
   const taskId = await context.catalog.transaction(async (tables) => {
@@ -32,8 +32,9 @@ export async function deleteBackup(context: Context, caller: Caller, input: { ba
 
 /** Marks a top-level backup `waiting_delete` and queues the task that removes it. */
 export async function queueDeletion(context: Context, tables: Tables, backup: Backup, requestId: string | null): Promise<Id> {
-  await refuseUnlessRemovable(tables, backup);
-  await doom(tables, backup, context.clock.nowUs());
+  const now = context.clock.nowUs();
+  await refuseUnlessRemovable(tables, backup, now);
+  await doom(tables, backup, now);
   const vault = await tables.vaults.get(backup.projectId, backup.vaultId);
   const task = newTask(context, {
     projectId: backup.projectId,

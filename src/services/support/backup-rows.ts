@@ -14,6 +14,9 @@ import type { BackupTaskInput } from "./task-input.ts";
 
 export const dayUs = 86_400 * 1_000_000;
 
+/** When a backup's time is over: so many days on, as far as a time can be told (the year 2255). */
+export const expiryAfter = (createdAt: TimestampUs, days: number): TimestampUs => Math.min(createdAt + days * dayUs, Number.MAX_SAFE_INTEGER);
+
 /** What all backups of one run have in common. */
 export interface Run {
   caller: Pick<Caller, "projectId" | "userId" | "requestId">;
@@ -64,7 +67,7 @@ function row(context: Context, run: Run, facts: Facts): Backup {
     createdAt,
     updatedAt: null,
     protectedAt: null,
-    expiredAt: retentionDays === null ? null : createdAt + retentionDays * dayUs,
+    expiredAt: retentionDays === null ? null : expiryAfter(createdAt, retentionDays),
     viaCloudbackups: false,
     ...facts,
   };

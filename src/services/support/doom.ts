@@ -2,6 +2,7 @@ import type { Tables } from "#catalog/tables.ts";
 import type { Backup } from "#model/backup.ts";
 import { DomainError } from "#model/errors.ts";
 import type { Id, ProjectId, TimestampUs } from "#model/ids.ts";
+import { naiveUtc } from "#model/timestamps.ts";
 
 /** Top-level backups of a vault, or of one resource in it. */
 export async function topLevelBackups(tables: Tables, projectId: ProjectId, vaultId: Id, resourceId?: Id): Promise<Backup[]> {
@@ -15,10 +16,26 @@ export async function topLevelBackups(tables: Tables, projectId: ProjectId, vaul
 }
 
 /**
- * Refuses when a backup may not go now: it is being made or restored, or a running backup may be compared with it.
- * @throws DomainError `backupRunning`, `backupNotDeletable`, `backupInUse`
+ * Whether the lock of its vault keeps a top-level backup at `now`, whoever wants it gone: it holds data, and its time is not over. One that has no
+ * time is kept for good. Its status says nothing, because that can be set.
  */
-export async function refuseUnlessRemovable(tables: Tables, backup: Backup): Promise<void> {
+export async function isKeptByLock(tables: Tables, backup: Backup, now: TimestampUs): Promise<boolean> {
+  if (backup.expiredAt !== null && backup.expiredAt <= now) return false;
+  const vault = await tables.vaults.get(backup.projectId, backup.vaultId);
+  if (vault?.locked !== true) return false;
+  return [backup, ...(await tables.backups.children(backup.id))].some((each) => each.rootKey !== null);
+}
+
+/**
+ * Refuses when a backup may not go now: a lock keeps it, it is being made or restored, or a running backup may be compared with it. Every
+ * deletion asks here.
+ * @throws DomainError `backupLocked`, `backupRunning`, `backupNotDeletable`, `backupInUse`
+ */
+export async function refuseUnlessRemovable(tables: Tables, backup: Backup, now: TimestampUs): Promise<void> {
+  if (await isKeptByLock(tables, backup, now)) {
+    const until = backup.expiredAt === null ? "for good: no time was set for it" : `until ${naiveUtc(backup.expiredAt)}Z`;
+    throw new DomainError("backupLocked", `Backup ${backup.id} is in a locked vault and kept ${until}.`);
+  }
   const family = [backup, ...(await tables.backups.children(backup.id))];
   for (const each of family) {
     if (each.status === "waiting_protect" || each.status === "protecting")

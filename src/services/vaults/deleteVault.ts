@@ -3,7 +3,7 @@ import { DomainError } from "#model/errors.ts";
 import type { Id } from "#model/ids.ts";
 import { providerIds } from "#model/provider.ts";
 import type { Context } from "../context.ts";
-import { doom, refuseUnlessRemovable, topLevelBackups } from "../support/doom.ts";
+import { doom, isKeptByLock, refuseUnlessRemovable, topLevelBackups } from "../support/doom.ts";
 import { findVault } from "../support/find.ts";
 import { newTask } from "../support/new-task.ts";
 
@@ -18,11 +18,12 @@ export async function deleteVault(context: Context, caller: Caller, input: { vau
       throw new DomainError("vaultStatusForbids", `Vault ${vault.id} is ${vault.status}; deleting needs it available.`);
     }
     const backups = await topLevelBackups(tables, vault.projectId, vault.id);
-    if (vault.locked && backups.length > 0) throw new DomainError("vaultNotDeletable", `Vault ${vault.id} is locked and holds backups.`);
     const now = context.clock.nowUs();
     for (const backup of backups) {
       if (backup.status === "waiting_delete" || backup.status === "deleting") continue;
-      await refuseUnlessRemovable(tables, backup);
+      if (await isKeptByLock(tables, backup, now))
+        throw new DomainError("vaultNotDeletable", `Vault ${vault.id} is locked and keeps backups whose time is not over.`);
+      await refuseUnlessRemovable(tables, backup, now);
       await doom(tables, backup, now);
     }
     await tables.vaults.update(vault.id, { status: "deleting", updatedAt: now });

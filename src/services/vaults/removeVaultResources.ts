@@ -23,7 +23,7 @@ export async function removeVaultResources(context: Context, caller: Caller, inp
     for (const { resourceId, type } of await refuseUnlessBound(tables, vault, resourceIds)) {
       for (const backup of await topLevelBackups(tables, vault.projectId, vault.id, resourceId)) {
         if (backup.status === "waiting_delete" || backup.status === "deleting") continue;
-        await refuseUnlessRemovable(tables, backup);
+        await refuseUnlessRemovable(tables, backup, now);
         await doom(tables, backup, now);
       }
       const resource = await tables.resources.get(caller.projectId, resourceId);
