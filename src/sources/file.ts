@@ -70,10 +70,6 @@ class FileSource implements Source {
     }
   }
 
-  changedExtents(): undefined {
-    return undefined;
-  }
-
   read(offset: number, into: Uint8Array): void {
     let done = 0;
     while (done < into.length) {

@@ -19,8 +19,6 @@ export interface Source {
   readonly sizeBytes: number;
   /** Ranges that may hold data, ascending, disjoint, inside the size; all else is a hole and never read. `within`: only what lies in this range. */
   allocatedExtents(within?: Extent): Iterable<Extent>;
-  /** Ranges that may have changed since the token was taken; undefined when that cannot be told. */
-  changedExtents(sinceToken: string): Iterable<Extent> | undefined;
   /** Fills `into` from `offset`. A source that has become shorter is an error, never zeros. */
   read(offset: number, into: Uint8Array): void;
   /** A token that changes when the source is written; compared before and after a backup. */

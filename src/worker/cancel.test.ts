@@ -57,7 +57,7 @@ async function runWith(context: World["context"]): Promise<void> {
   await runner.stop(0);
 }
 
-const partFiles = (): string[] => readdirSync(world.context.settings.volumesPath).filter((name) => !name.endsWith(".raw"));
+const partFiles = (): string[] => readdirSync(world.context.settings.volumesPath).filter((name) => !/\.(raw|changes)$/.test(name));
 const unfinishedObjects = (): string[] => readdirSync(join(world.sources, "..", "store", "tmp"));
 
 for (const when of ["within", "after"] as const)

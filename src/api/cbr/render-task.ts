@@ -18,6 +18,15 @@ function given(result: Readonly<Record<string, unknown>>, names: Readonly<Record
   return Object.fromEntries(found.map(([name, key]) => [name, result[key]]));
 }
 
+const backupNames = {
+  read_bytes: "readBytes",
+  new_bytes: "newBytes",
+  stored_bytes: "storedBytes",
+  change_list: "changeList",
+  change_list_reason: "changeListReason",
+  warnings: "warnings",
+};
+
 const checkNames = {
   backups: "backups",
   pages: "pages",
@@ -62,7 +71,7 @@ function section(task: Task): Record<string, unknown> {
           app_consistency_status: "0",
           app_consistency_error_code: "0",
           app_consistency_error_message: "",
-          ...given(task.result, { read_bytes: "readBytes", new_bytes: "newBytes", stored_bytes: "storedBytes", warnings: "warnings" }),
+          ...given(task.result, backupNames),
         },
       };
     case "restore":
@@ -95,9 +104,9 @@ function section(task: Task): Record<string, unknown> {
 
 /**
  * A task as CBR v3's operation log shows it. `extra_info.backup.incremental` is left out: no value of it suits every client.
- * Ours are `phase`, `bytes_done`, `bytes_total` and `rate` (bytes, bytes per second) in `common`; the run's bytes and its `warnings` in `backup`;
- * `written_bytes` and, of a damaged backup, the `lost` ranges in `restore`; what a check found in `check`, what a collection
- * did in `collect`.
+ * Ours are `phase`, `bytes_done`, `bytes_total` and `rate` (bytes, bytes per second) in `common`; the run's bytes, its `change_list` and `warnings`
+ * in `backup`; `written_bytes` and, of a damaged backup, the `lost` ranges in `restore`; what a check found in `check`, what a collection did in
+ * `collect`.
  */
 export function renderTask(task: Task) {
   return {

@@ -26,6 +26,7 @@ export function readDocument(document: unknown, expected: { projectId: ProjectId
     siblings: objectsIn(document["siblings"]) as unknown as BackupDocument["siblings"],
     bindings: objectsIn(document["bindings"]) as unknown as BackupDocument["bindings"],
     fromSnapshot: document["fromSnapshot"] === true,
+    changeToken: typeof document["changeToken"] === "string" ? document["changeToken"] : null,
   };
 }
 

@@ -6,9 +6,12 @@ import type { TimestampUs } from "#model/ids.ts";
 import type { Resource, Volume } from "#model/resource.ts";
 import type { Vault, VaultResource } from "#model/vault.ts";
 import { RepositoryError } from "#repository/engine-types.ts";
-import type { RootDescription } from "#repository/engine-types.ts";
+import type { BackupOutcome, RootDescription } from "#repository/engine-types.ts";
+import type { Extent } from "#sources/source.ts";
 import type { Context } from "../context.ts";
-import { localPath, pathOf, storageSnapshotPath } from "../support/paths.ts";
+import { readDocument } from "../rebuild/readDocument.ts";
+import { isLocal, localPath, pathOf, storageSnapshotPath } from "../support/paths.ts";
+import { changesOf } from "../support/volume-changes.ts";
 import { cloneFile } from "../support/volume-files.ts";
 import type { SealedDisk } from "./failBackup.ts";
 import type { RunControl } from "./run.ts";
@@ -29,6 +32,8 @@ export interface BackupDocument {
   checkpoint: Checkpoint | null;
   /** The backup's snapshot is the user's own: it was read instead of the volume. */
   fromSnapshot: boolean;
+  /** Stands for the moment that the bytes are of, in the volume's change record; null when nothing records its changes. */
+  changeToken: string | null;
 }
 
 /** When the root object of a backup was sealed, from what its document and its statistics say. */
@@ -39,7 +44,7 @@ export interface DiskRun {
   context: Context;
   backup: Backup;
   volume: Volume;
-  surroundings: Omit<BackupDocument, "backup" | "resource" | "fromSnapshot">;
+  surroundings: Omit<BackupDocument, "backup" | "resource" | "fromSnapshot" | "changeToken">;
   incremental: boolean;
   /** Read this snapshot of the user's instead of the volume. */
   snapshotId: string | null;
@@ -51,7 +56,15 @@ export interface DiskRun {
 export interface DiskResult {
   sealed: SealedDisk;
   incremental: boolean;
+  /** Whether only what the volume's change record tells was read, and why not. */
+  changeList: BackupOutcome["changeList"];
+  changeListReason: string | null;
   warnings: string[];
+}
+
+interface Base {
+  backup: Backup;
+  root: RootDescription;
 }
 
 /** Where the bytes are read, and what instant they are of. */
@@ -59,6 +72,10 @@ interface Frozen {
   path: string;
   snapshotId: string | null;
   atUs: number;
+  /** Of this moment, in the volume's change record. */
+  changeToken: string | null;
+  /** What may have changed since the base, or why that is not known. */
+  changes: Extent[] | string;
 }
 
 /**
@@ -69,12 +86,12 @@ export async function backupDisk(run: DiskRun): Promise<DiskResult> {
   const { context, backup, control } = run;
   const warnings: string[] = [];
   let base = run.incremental ? await findBase(run, warnings) : undefined;
-  const frozen = await freeze(run);
+  const frozen = await freeze(run, base);
   const sizeBefore = await sizeOf(frozen.path);
   for (;;) {
     const prepared = await markProtecting(run, frozen, base?.backup);
     if (prepared.baseId === null) base = undefined;
-    const document = documentOf(run, { ...prepared, protectedAt: frozen.atUs });
+    const document = documentOf(run, frozen, { ...prepared, protectedAt: frozen.atUs });
     try {
       const outcome = await context.engine.backup(
         {
@@ -82,6 +99,7 @@ export async function backupDisk(run: DiskRun): Promise<DiskResult> {
           backupId: backup.id,
           source: { kind: "file", path: frozen.path },
           ...(base === undefined ? {} : { baseId: base.backup.id }),
+          ...(base === undefined || typeof frozen.changes === "string" ? {} : { changedExtents: frozen.changes }),
           document,
           chunkBytes: base?.root.chunkBytes ?? context.settings.chunkBytes,
           compressionLevel: context.settings.compressionLevel,
@@ -89,10 +107,12 @@ export async function backupDisk(run: DiskRun): Promise<DiskResult> {
         { signal: control.signal, onProgress: (progress) => control.progress(progress) },
       );
       if (outcome.changedWhileRead) warnings.push("The source was written while it was read: the image is not of one instant.");
+      if (outcome.changeList === "refused") warnings.push(await distrustChanges(run));
+      const changeListReason = outcome.changeList === "none" && typeof frozen.changes === "string" ? frozen.changes : null;
       const statistics = statisticsOf(outcome);
       const sealedAt = sealedAtOf(document, statistics);
       const sealed = { backupId: backup.id, rootKey: outcome.rootKey, protectedAt: frozen.atUs, sealedAt, statistics };
-      return { sealed, incremental: base !== undefined, warnings };
+      return { sealed, incremental: base !== undefined, changeList: outcome.changeList, changeListReason, warnings };
     } catch (error) {
       if (base !== undefined && isBaseUnusable(error)) {
         warnings.push(`Backup ${base.backup.id} could not be compared with (${error.code}): a full backup was made.`);
@@ -106,7 +126,7 @@ export async function backupDisk(run: DiskRun): Promise<DiskResult> {
 }
 
 /** The newest available backup of the volume, with its root: an incremental keeps its chunk size. */
-async function findBase(run: DiskRun, warnings: string[]): Promise<{ backup: Backup; root: RootDescription } | undefined> {
+async function findBase(run: DiskRun, warnings: string[]): Promise<Base | undefined> {
   const { context, backup } = run;
   const newest = await context.catalog.backups.newestBase(backup.projectId, backup.resourceId, run.snapshotAtUs ?? undefined);
   if (newest === undefined) return undefined;
@@ -125,11 +145,54 @@ async function findBase(run: DiskRun, warnings: string[]): Promise<{ backup: Bac
 const isBaseUnusable = (error: unknown): error is RepositoryError =>
   error instanceof RepositoryError && ["missingRoot", "corruptRoot", "corruptPage", "baseNotComparable"].includes(error.code);
 
-async function freeze(run: DiskRun): Promise<Frozen> {
+/**
+ * Freezes the bytes where the file system can. Of a volume of ours it tells what has changed since the base, and marks the moment for the next
+ * backup.
+ */
+async function freeze(run: DiskRun, base: Base | undefined): Promise<Frozen> {
   const { context, volume } = run;
   if (run.snapshotId !== null) {
-    return { path: localPath(context.settings, run.snapshotId), snapshotId: run.snapshotId, atUs: run.snapshotAtUs ?? context.clock.nowUs() };
+    const atUs = run.snapshotAtUs ?? context.clock.nowUs();
+    const path = localPath(context.settings, run.snapshotId);
+    return {
+      path,
+      snapshotId: run.snapshotId,
+      atUs,
+      changeToken: null,
+      changes: "A snapshot was read: what has changed is only recorded of volumes.",
+    };
   }
+  if (!isLocal(volume.locator)) {
+    const changes = "The volume is a file of the operator's: what changes it is not recorded.";
+    return { ...(await freezeBytes(run)), changeToken: null, changes };
+  }
+  const since = base === undefined ? null : changeTokenOf(base);
+  const { token, changed, taken } = await changesOf(context, volume.id).freeze({
+    token: context.random.uuid(),
+    ...(since === null ? {} : { since }),
+    take: () => freezeBytes(run),
+  });
+  const unknown =
+    base === undefined
+      ? "There was no backup to compare with."
+      : `The volume's change record does not reach back to backup ${base.backup.id}, or the volume was changed past it.`;
+  return { ...taken, changeToken: token ?? null, changes: changed ?? unknown };
+}
+
+function changeTokenOf({ backup, root }: Base): string | null {
+  const document = readDocument(root.document, { projectId: backup.projectId, backupId: backup.id });
+  return typeof document === "string" ? null : document.changeToken;
+}
+
+/** What the record calls unchanged has changed: nothing that it says is believed any more. Tells the warning. */
+async function distrustChanges({ context, backup, volume }: DiskRun): Promise<string> {
+  context.log.warn({ backupId: backup.id, volumeId: volume.id }, "the change record of a volume is wrong: it is dropped");
+  await changesOf(context, volume.id).replace(() => Promise.resolve());
+  return "Something that the volume's change record calls unchanged has changed: all of it was read, and the record begins anew.";
+}
+
+async function freezeBytes(run: DiskRun): Promise<Pick<Frozen, "path" | "snapshotId" | "atUs">> {
+  const { context, volume } = run;
   const path = await pathOf(context.settings, volume.locator);
   const snapshotId = context.random.uuid();
   const frozen = storageSnapshotPath(context.settings, run.backup, snapshotId);
@@ -159,11 +222,12 @@ async function markProtecting(run: DiskRun, frozen: Frozen, base: Backup | undef
   });
 }
 
-const documentOf = (run: DiskRun, backup: Backup): BackupDocument => ({
+const documentOf = (run: DiskRun, { changeToken }: Frozen, backup: Backup): BackupDocument => ({
   ...run.surroundings,
   backup: { ...backup, status: "available", progress: 100 },
   resource: run.volume,
   fromSnapshot: run.snapshotId !== null,
+  changeToken,
 });
 
 /** Of an outcome, or of what a root object repeats of it. */

@@ -175,8 +175,20 @@ function resultOf(results: readonly DiskResult[]): Record<string, unknown> {
     readBytes: statistics.readBytes,
     newBytes: statistics.newBytes,
     storedBytes: statistics.storedBytes,
+    ...changeListOf(results),
     ...(warnings.length > 0 ? { warnings } : {}),
   };
+}
+
+/** How the changes of the disks were found: of several, `partly` when not all the same way. */
+function changeListOf(results: readonly DiskResult[]): Record<string, string> {
+  const [first, ...others] = results;
+  if (first === undefined) return {};
+  const changeList = others.every((each) => each.changeList === first.changeList) ? first.changeList : "partly";
+  const reasons = new Set(
+    results.flatMap(({ incremental, changeListReason }) => (incremental && changeListReason !== null ? [changeListReason] : [])),
+  );
+  return { changeList, ...(reasons.size > 0 ? { changeListReason: [...reasons].join(" ") } : {}) };
 }
 
 /** What a server backup is once all its disks are sealed. */

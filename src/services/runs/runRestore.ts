@@ -10,6 +10,7 @@ import { describeDamage } from "../check/damage-view.ts";
 import { isLocal, localPath, pathOf } from "../support/paths.ts";
 import { restoreInput } from "../support/task-input.ts";
 import type { RestoreTaskInput } from "../support/task-input.ts";
+import { changesOf } from "../support/volume-changes.ts";
 import { replaceFile } from "../support/volume-files.ts";
 import { failRestore, releaseBackups, restorePart } from "./failRestore.ts";
 import { describeFailure } from "./failure.ts";
@@ -55,7 +56,9 @@ export async function runRestore(run: TaskRun): Promise<void> {
     }
     control.signal.throwIfAborted();
     for (const target of targets) {
-      if (isLocal(target.volume.locator)) await replaceFile(target.path, localPath(context.settings, target.volumeId));
+      if (!isLocal(target.volume.locator)) continue;
+      const path = localPath(context.settings, target.volumeId);
+      await changesOf(context, target.volumeId).replace(() => replaceFile(target.path, path));
     }
     await commit(run, { writtenBytes, lost }, all);
   } catch (error) {

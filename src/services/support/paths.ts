@@ -12,6 +12,9 @@ export const partSuffix = ".part";
 /** File of a volume or snapshot of ours. */
 export const localPath = (settings: ServiceSettings, id: Id): string => join(settings.volumesPath, `${id}.raw`);
 
+/** What was written to a volume of ours since its backups. */
+export const changeLogPath = (settings: ServiceSettings, id: Id): string => join(settings.volumesPath, `${id}.changes`);
+
 /** File of the storage snapshot that a volume's newest backup keeps. */
 export const storageSnapshotPath = (settings: ServiceSettings, backup: Pick<Backup, "id" | "projectId">, snapshotId: Id): string =>
   join(settings.volumesPath, `storage-snapshot-${snapshotId}.${backup.projectId}.${backup.id}.raw`);

@@ -1,5 +1,6 @@
 import { constants } from "node:fs";
 import { copyFile, open, rename, rm } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
 import { DomainError } from "#model/errors.ts";
 import { openFileSource } from "#sources/file.ts";
@@ -60,15 +61,12 @@ export function fileSize(path: string): number {
 }
 
 /** Makes a sparse file longer; what is new reads as zeros. */
-export async function growSparse(path: string, sizeBytes: number): Promise<void> {
-  const file = await open(path, "r+");
+export async function growSparse(file: FileHandle, sizeBytes: number): Promise<void> {
   try {
     await file.truncate(sizeBytes);
     await file.sync();
   } catch (error) {
     throw storageError(error);
-  } finally {
-    await file.close();
   }
 }
 
@@ -130,8 +128,15 @@ export async function duplicate(clone: CloneFile, from: string, to: string, size
   await rm(part, { force: true });
   try {
     const cloned = await clone(from, part);
-    if (cloned) await growSparse(part, sizeBytes);
-    else await copySparse(from, part, sizeBytes);
+    if (!cloned) await copySparse(from, part, sizeBytes);
+    else {
+      const file = await open(part, "r+");
+      try {
+        await growSparse(file, sizeBytes);
+      } finally {
+        await file.close();
+      }
+    }
     await replaceFile(part, to);
     return cloned ? "reflink" : "copy";
   } catch (error) {

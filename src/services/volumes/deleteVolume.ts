@@ -9,6 +9,7 @@ import { findVolume } from "../support/find.ts";
 import { isCopiedFrom, refuseWhileCopied } from "../support/holds.ts";
 import { isLocal, localPath } from "../support/paths.ts";
 import { dropStorageSnapshots } from "../support/storage-snapshots.ts";
+import { changesOf } from "../support/volume-changes.ts";
 import { takeVolume } from "../support/volume-rows.ts";
 
 /**
@@ -54,7 +55,8 @@ export async function removeVolumeFiles(context: Context, volume: Volume, snapsh
       await context.catalog.snapshots.remove(snapshot.id);
     }
     await dropStorageSnapshots(context, volume.projectId, volume.id);
-    if (isLocal(volume.locator)) await rm(localPath(context.settings, volume.id), { force: true });
+    const path = localPath(context.settings, volume.id);
+    if (isLocal(volume.locator)) await changesOf(context, volume.id).replace(() => rm(path, { force: true }));
     await context.catalog.resources.remove(volume.id);
   } catch (error) {
     await context.catalog.resources.update(volume.id, { status: "error_deleting", updatedAt: context.clock.nowUs() });

@@ -6,7 +6,8 @@ import type { Context } from "../context.ts";
 import { checkWholeNumber, gibBytes, maxVolumeGib } from "../support/checks.ts";
 import { findVolume } from "../support/find.ts";
 import { holdForWrite } from "../support/holds.ts";
-import { isLocal, localPath } from "../support/paths.ts";
+import { isLocal } from "../support/paths.ts";
+import { changesOf } from "../support/volume-changes.ts";
 import { growSparse } from "../support/volume-files.ts";
 import { refreshServerSize } from "../support/volume-rows.ts";
 
@@ -23,7 +24,8 @@ export async function extendVolume(context: Context, caller: Caller, input: { vo
   const release = holdForWrite(context, volume.id);
   try {
     // The file first: after a crash it may be longer than the volume, never shorter.
-    await growSparse(localPath(context.settings, volume.id), newSizeGib * gibBytes);
+    // What lies behind a backup's end has changed since, whatever a record says: it need not say it.
+    await changesOf(context, volume.id).write([], (file) => growSparse(file, newSizeGib * gibBytes));
     return await context.catalog.transaction(async (tables) => {
       refuseExtension(await findVolume(tables, caller, volume.id), newSizeGib);
       const now = context.clock.nowUs();

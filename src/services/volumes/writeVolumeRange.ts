@@ -1,12 +1,13 @@
-import { open } from "node:fs/promises";
 import type { Caller } from "#model/caller.ts";
 import { DomainError } from "#model/errors.ts";
 import type { Id } from "#model/ids.ts";
+import type { Volume } from "#model/resource.ts";
 import type { Context } from "../context.ts";
-import { checkWholeNumber } from "../support/checks.ts";
+import { checkWholeNumber, gibBytes } from "../support/checks.ts";
 import { findVolume } from "../support/find.ts";
 import { holdForWrite } from "../support/holds.ts";
-import { isLocal, localPath } from "../support/paths.ts";
+import { isLocal } from "../support/paths.ts";
+import { changesOf } from "../support/volume-changes.ts";
 import { storageError } from "../support/volume-files.ts";
 import { maxTransferBytes } from "./readVolumeRange.ts";
 
@@ -23,28 +24,28 @@ export async function writeVolumeRange(context: Context, caller: Caller, input: 
   const volume = await findVolume(context.catalog, caller, input.volumeId);
   if (!isLocal(volume.locator))
     throw new DomainError("invalidRequest", `Volume ${volume.id} is a file of the operator's: it is not written from here.`);
-  if (volume.status !== "available" && volume.status !== "in-use") {
-    throw new DomainError("volumeStatusForbids", `Volume ${volume.id} is ${volume.status}; it can only be written while it is idle.`);
-  }
+  refuseUnlessIdle(volume);
+  const [endBytes, sizeBytes] = [offset + input.bytes.length, volume.sizeGib * gibBytes];
+  if (endBytes > sizeBytes)
+    throw new DomainError("invalidRequest", `offset: the range ends at byte ${endBytes}, the volume at ${sizeBytes}`, { field: "offset" });
   const release = holdForWrite(context, volume.id);
   try {
-    const file = await open(localPath(context.settings, volume.id), "r+");
-    try {
-      const { size } = await file.stat();
-      if (offset + input.bytes.length > size) {
-        throw new DomainError("invalidRequest", `offset: the range ends at byte ${offset + input.bytes.length}, the volume at ${size}`, {
-          field: "offset",
-        });
-      }
+    await changesOf(context, volume.id).write([{ offset, length: input.bytes.length }], async (file) => {
+      // Again: a backup that was asked for meanwhile may have frozen the volume while this waited.
+      refuseUnlessIdle(await findVolume(context.catalog, caller, volume.id));
       for (let done = 0; done < input.bytes.length;) {
         done += (await file.write(input.bytes, done, input.bytes.length - done, offset + done)).bytesWritten;
       }
-    } finally {
-      await file.close();
-    }
+    });
   } catch (error) {
     throw storageError(error);
   } finally {
     release();
+  }
+}
+
+function refuseUnlessIdle(volume: Volume): void {
+  if (volume.status !== "available" && volume.status !== "in-use") {
+    throw new DomainError("volumeStatusForbids", `Volume ${volume.id} is ${volume.status}; it can only be written while it is idle.`);
   }
 }
