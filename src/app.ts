@@ -190,7 +190,7 @@ function serviceSettings(settings: Settings): Omit<Context["settings"], "nodeId"
     graceUs: settings.graceHours * hourUs,
     maxCondemnRatio: settings.maxCondemnPercent / 100,
   };
-  const { auditDays } = settings;
+  const { auditDays, eventDays } = settings;
   const bytes = { chunkBytes: chunkKib * 1024, checkDailyBytes: checkDailyGib * 1024 ** 3 };
-  return { region, zone, sourceRoots, ...bytes, ...collection, auditDays, compressionLevel, vaultMinGib, vaultMaxGib, implicitVaultGib };
+  return { region, zone, sourceRoots, ...bytes, ...collection, auditDays, eventDays, compressionLevel, vaultMinGib, vaultMaxGib, implicitVaultGib };
 }

@@ -186,6 +186,14 @@ export const settingTable = {
     maximum: 36_500,
     doc: "How long an entry of the audit log is kept; 0 = for ever.",
   },
+  eventDays: {
+    type: "integer",
+    unit: "days",
+    default: "30",
+    minimum: 0,
+    maximum: 36_500,
+    doc: "How long an event and its deliveries to webhooks are kept; 0 = for ever.",
+  },
   vbsServiceMetadataType: {
     type: "choice",
     unit: "",

@@ -21,6 +21,7 @@ import { auditRoutes } from "./opencbr/audit.ts";
 import { collectRoutes } from "./opencbr/collections.ts";
 import { checkRoutes } from "./opencbr/checks.ts";
 import { dataRoutes } from "./opencbr/data.ts";
+import { eventRoutes } from "./opencbr/events.ts";
 import { resourceRoutes } from "./opencbr/resources.ts";
 import { taskRoutes } from "./opencbr/tasks.ts";
 
@@ -65,7 +66,7 @@ export function dialects(options: BlockStorageOptions): Dialect[] {
     {
       name: "opencbr",
       prefixes: ["/opencbr/v1/:project_id"],
-      routes: [...resourceRoutes, ...dataRoutes, ...taskRoutes, ...checkRoutes, ...collectRoutes, ...auditRoutes],
+      routes: [...resourceRoutes, ...dataRoutes, ...taskRoutes, ...checkRoutes, ...collectRoutes, ...auditRoutes, ...eventRoutes],
     },
   ];
 }

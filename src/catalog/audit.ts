@@ -4,7 +4,7 @@ import { createCodec } from "./codec.ts";
 import { between, equals, newestFirst, selectPage } from "./paging.ts";
 import type { Condition } from "./paging.ts";
 import type { Db } from "./schema.ts";
-import type { AuditTable } from "./tables.ts";
+import type { AuditTable } from "./audit-table.ts";
 
 const entries = createCodec<AuditEntry>({
   id: "plain",

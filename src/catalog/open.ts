@@ -8,6 +8,7 @@ import { createAuditTable } from "./audit.ts";
 import { createBackupTable } from "./backups.ts";
 import { createCheckpointTable } from "./checkpoints.ts";
 import { CatalogError } from "./errors.ts";
+import { createEventTable } from "./events.ts";
 import { createIdentityTable } from "./identity.ts";
 import { createMetaTable } from "./meta.ts";
 import { migrate } from "./migrate.ts";
@@ -151,5 +152,6 @@ function createTables(db: Db, clock: Clock): Tables {
     audit: createAuditTable(db),
     policies: createPolicyTable(db),
     organizationPolicies: createOrganizationPolicyTable(db),
+    events: createEventTable(db),
   };
 }

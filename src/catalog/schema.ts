@@ -3,6 +3,7 @@ import type { AuditEntry } from "#model/audit.ts";
 import type { Backup } from "#model/backup.ts";
 import type { Checkpoint } from "#model/checkpoint.ts";
 import type { OrganizationPolicy, Policy, VaultPolicy } from "#model/policy.ts";
+import type { Delivery, ProjectEvent, Webhook } from "#model/event.ts";
 import type { Server, Snapshot, Volume } from "#model/resource.ts";
 import type { Task } from "#model/task.ts";
 import type { Vault, VaultResource } from "#model/vault.ts";
@@ -48,6 +49,9 @@ export interface Schema {
   vault_policies: RowOf<VaultPolicy>;
   organization_policies: RowOf<OrganizationPolicy>;
   full_backups: { vault_id: string; resource_id: string; full_at: number; incrementals: number };
+  events: RowOf<ProjectEvent>;
+  webhooks: RowOf<Webhook>;
+  deliveries: RowOf<Delivery>;
 }
 
 /** How the table modules reach the database: outside of a transaction, or inside one. */

@@ -1,4 +1,3 @@
-import type { AuditEntry } from "#model/audit.ts";
 import type { Backup, BackupStatus } from "#model/backup.ts";
 import type { Checkpoint } from "#model/checkpoint.ts";
 import type { Id, ProjectId, TimestampUs } from "#model/ids.ts";
@@ -8,6 +7,8 @@ import type { Retained } from "#model/retention.ts";
 import type { Task, TaskProgress, TaskStatus, TaskType } from "#model/task.ts";
 import type { Vault, VaultObjectType, VaultResource, VaultUsage } from "#model/vault.ts";
 import type { Role } from "#model/caller.ts";
+import type { AuditTable } from "./audit-table.ts";
+import type { EventTable } from "./event-table.ts";
 
 /** The catalog: the metadata database. Rows in and out are the model's nouns. */
 export interface Catalog extends Tables {
@@ -35,6 +36,7 @@ export interface Tables {
   audit: AuditTable;
   policies: PolicyTable;
   organizationPolicies: OrganizationPolicyTable;
+  events: EventTable;
 }
 
 /** Facts of this installation, such as the node id. */
@@ -360,33 +362,6 @@ export interface TaskTable {
   requeue(id: Id, token: number, now: TimestampUs): Promise<boolean>;
   /** Waiting or running tasks that touch the vault, resource or backup. */
   openTasks(filter: { vaultId?: Id; resourceId?: Id; backupId?: Id }): Promise<Task[]>;
-}
-
-export interface AuditFilter {
-  /** Id or name. */
-  user?: string;
-  operation?: string;
-  action?: string;
-  event?: string;
-  resourceType?: string;
-  resourceId?: string;
-  requestId?: string;
-  address?: string;
-  credentialId?: string;
-  status?: number;
-  /** Only calls that were refused or failed, or only those that were not. */
-  refused?: boolean;
-  createdFrom?: TimestampUs;
-  createdTo?: TimestampUs;
-  allProjects?: boolean;
-}
-
-export interface AuditTable {
-  insert(entry: AuditEntry): Promise<void>;
-  update(id: Id, patch: Partial<Omit<AuditEntry, "id">>): Promise<void>;
-  list(projectId: ProjectId, filter: AuditFilter, page: Page): Promise<Listed<AuditEntry>>;
-  /** Removes at most `limit` entries from before that time, the oldest first; tells how many. */
-  removeOlder(before: TimestampUs, limit: number): Promise<number>;
 }
 
 /** A policy with one vault that it is applied to. */

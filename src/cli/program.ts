@@ -23,6 +23,7 @@ import { backupShow } from "./backup/show.ts";
 import { check } from "./check.ts";
 import { collect } from "./collect.ts";
 import { demo } from "./demo.ts";
+import { eventList } from "./event/list.ts";
 import { keyDestroy } from "./key/destroy.ts";
 import { keyExport } from "./key/export.ts";
 import { keyImport } from "./key/import.ts";
@@ -83,6 +84,7 @@ const groups: Record<string, { doc: string; commands: Register[] }> = {
   user: { doc: "users: create, list, password, delete", commands: [userCreate, userList, userPassword, userDelete] },
   role: { doc: "who may do what in which project: grant, revoke, list", commands: [roleGrant, roleRevoke, roleList] },
   "access-key": { doc: "access keys (AK/SK): create, list, delete", commands: [accessKeyCreate, accessKeyList, accessKeyDelete] },
+  event: { doc: "what happened: list", commands: [eventList] },
   key: { doc: "the master key, offline: export, import, rotate, destroy", commands: [keyExport, keyImport, keyRotate, keyDestroy] },
 };
 

@@ -47,4 +47,6 @@ export interface ServiceSettings {
   maxCondemnRatio?: number;
   /** How long the audit log goes back, days; absent or 0 = for ever. */
   auditDays?: number;
+  /** How long events are kept, days; absent or 0 = for ever. */
+  eventDays?: number;
 }

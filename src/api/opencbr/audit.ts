@@ -1,4 +1,4 @@
-import type { AuditFilter } from "#catalog/tables.ts";
+import type { AuditFilter } from "#catalog/audit-table.ts";
 import type { AuditEntry } from "#model/audit.ts";
 import { naiveUtc, naiveUtcOrNull } from "#model/timestamps.ts";
 import { listAudit } from "#services/audit/listAudit.ts";

@@ -4,7 +4,16 @@ import { auditLog } from "./0003-audit.ts";
 import { applicationCredentials } from "./0004-application-credentials.ts";
 import { policies } from "./0005-policies.ts";
 import { rowSums } from "./0006-row-sums.ts";
+import { events } from "./0007-events.ts";
 import type { Migration } from "./migration.ts";
 
 /** In order. A released migration is never edited: what is wrong with it is put right by a later one. */
-export const migrations: readonly Migration[] = [firstTables, suspendedAndTaggedResources, auditLog, applicationCredentials, policies, rowSums];
+export const migrations: readonly Migration[] = [
+  firstTables,
+  suspendedAndTaggedResources,
+  auditLog,
+  applicationCredentials,
+  policies,
+  rowSums,
+  events,
+];

@@ -1,4 +1,5 @@
-import type { AuditFilter, Listed, Page } from "#catalog/tables.ts";
+import type { AuditFilter } from "#catalog/audit-table.ts";
+import type { Listed, Page } from "#catalog/tables.ts";
 import type { AuditEntry } from "#model/audit.ts";
 import type { Caller } from "#model/caller.ts";
 import type { Context } from "../context.ts";

@@ -2,6 +2,7 @@ import type { Tables } from "#catalog/tables.ts";
 import { usedPercent } from "#model/vault.ts";
 import type { Vault } from "#model/vault.ts";
 import type { Context } from "../context.ts";
+import { noteEvent } from "./noteEvent.ts";
 
 /** A vault and the stored bytes of its backups. */
 export interface VaultFill {
@@ -22,4 +23,20 @@ export async function noteVaultUsage(context: Context, tables: Tables, before: V
   const isCrossed = percent >= vault.threshold && usedPercent(before.vault, before.usedBytes) < before.vault.threshold;
   if (!isCrossed) return;
   context.log.warn({ projectId, vaultId: id, percent: Math.floor(percent), threshold: vault.threshold }, "a vault is nearly full");
+  await noteEvent(tables, {
+    id: context.random.uuid(),
+    projectId,
+    type: "vault.nearly_full",
+    createdAt: context.clock.nowUs(),
+    data: {
+      vault: {
+        id,
+        name: vault.name,
+        size_gib: vault.sizeGib,
+        used_bytes: usedBytes,
+        used_percent: Math.floor(percent * 10) / 10,
+        threshold_percent: vault.threshold,
+      },
+    },
+  });
 }

@@ -4,6 +4,8 @@ import type { Backup, BackupStatistics } from "#model/backup.ts";
 import type { Id, TimestampUs } from "#model/ids.ts";
 import type { Task } from "#model/task.ts";
 import type { Context } from "../context.ts";
+import { noteVaultUsage } from "../events/noteVaultUsage.ts";
+import { fillOf } from "../support/capacity.ts";
 import { storageSnapshotPath } from "../support/paths.ts";
 import { backupInput } from "../support/task-input.ts";
 import type { BackupTaskInput } from "../support/task-input.ts";
@@ -56,6 +58,7 @@ export async function failBackup(
     const now = context.clock.nowUs();
     await finishTask(tables, task, { status: "failed", now, errorCode: failure.errorCode, errorMessage: failure.message });
     const top = await tables.backups.get(task.projectId, task.backupId!);
+    const before = top === undefined || sealed.length === 0 ? undefined : await fillOf(tables, top.projectId, top.vaultId);
     const children = await tables.backups.children(task.backupId!);
     for (const backup of top === undefined ? children : [top, ...children]) {
       const disk = sealed.find((each) => each.backupId === backup.id);
@@ -69,6 +72,7 @@ export async function failBackup(
       await tables.backups.transition(backup.id, "error", { failReason, updatedAt: now, ...(ownSnapshot ? { snapshotId: null } : {}) });
     }
     await releaseVolumes(tables, input, now);
+    if (before !== undefined) await noteVaultUsage(context, tables, before);
   });
   await removeRoots(
     context,

@@ -1,6 +1,7 @@
 import type { Tables, TaskTable } from "#catalog/tables.ts";
 import type { Task, TaskProgress } from "#model/task.ts";
 import type { Context } from "../context.ts";
+import { noteTaskEnd } from "../events/noteTaskEnd.ts";
 
 /** What a run is told and may say while it works. */
 export interface RunControl {
@@ -38,11 +39,13 @@ export class StaleTaskError extends Error {
 }
 
 /**
- * Ends the task inside the transaction that writes what it did.
+ * Ends the task inside the transaction that writes what it did, and notes the event.
  * @throws StaleTaskError when the task is no longer this run's; the transaction must be rolled back
  */
 export async function finishTask(tables: Tables, task: Task, end: TaskEnd): Promise<void> {
   const ended =
     task.status === "waiting" ? await tables.tasks.finishWaiting(task.id, end) : await tables.tasks.finish(task.id, task.fencingToken, end);
   if (!ended) throw new StaleTaskError(`task ${task.id} is not this run's any more`);
+  const now = await tables.tasks.get(task.projectId, task.id);
+  if (now !== undefined) await noteTaskEnd(tables, now);
 }

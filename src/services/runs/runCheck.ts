@@ -2,6 +2,7 @@ import { naiveUtc } from "#model/timestamps.ts";
 import type { CheckOutcome } from "#repository/engine-types.ts";
 import { renderDamage } from "../check/damage-view.ts";
 import { catalogFindings } from "../support/catalog-findings.ts";
+import { noteDamage } from "../events/noteDamage.ts";
 import { checkInput } from "../support/task-input.ts";
 import { missingRoots } from "../support/missing-roots.ts";
 import { describeFailure } from "./failure.ts";
@@ -43,9 +44,10 @@ export async function runCheck({ context, task, control }: TaskRun): Promise<voi
         },
         "a check found damage",
       );
-    await context.catalog.transaction((tables) =>
-      finishTask(tables, task, { status: "success", now: context.clock.nowUs(), result: resultOf(whole) }),
-    );
+    await context.catalog.transaction(async (tables) => {
+      await finishTask(tables, task, { status: "success", now: context.clock.nowUs(), result: resultOf(whole) });
+      await noteDamage(tables, task, whole, context.clock.nowUs());
+    });
   } catch (error) {
     const reason: unknown = control.signal.reason;
     if (error instanceof StaleTaskError || (reason instanceof TaskStop && reason.kind === "leaseLost")) throw error;
