@@ -15,6 +15,8 @@ import { snapshotRoutes } from "./cinder/snapshots.ts";
 import { volumeActionRoutes } from "./cinder/volume-actions.ts";
 import { versionRoutes } from "./cinder/versions.ts";
 import { volumeRoutes } from "./cinder/volumes.ts";
+import { cloudBackupRoutes } from "./vbs/cloudbackups.ts";
+import { jobRoutes } from "./vbs/jobs.ts";
 import { registerRoutes } from "./http/routes.ts";
 import type { DialectName, Route } from "./http/route.ts";
 import { auditRoutes } from "./opencbr/audit.ts";
@@ -62,7 +64,8 @@ export function dialects(options: BlockStorageOptions): Dialect[] {
     { name: "cbr", prefixes: ["/cbr"], routes: cbrVersionRoutes },
     { name: "cinder", prefixes: ["/volume"], routes: versionRoutes },
     { name: "cinder", prefixes: ["/volume/v3/:project_id"], routes: blockStorageRoutes("v3", options) },
-    { name: "vbs", prefixes: ["/volume/v2/:project_id", "/v2/:project_id"], routes: blockStorageRoutes("v2", options) },
+    { name: "vbs", prefixes: ["/volume/v2/:project_id", "/v2/:project_id"], routes: [...blockStorageRoutes("v2", options), ...cloudBackupRoutes] },
+    { name: "vbs", prefixes: ["/volume/v1/:project_id", "/v1/:project_id"], routes: jobRoutes },
     {
       name: "opencbr",
       prefixes: ["/opencbr/v1/:project_id"],

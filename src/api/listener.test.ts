@@ -74,6 +74,9 @@ describe("isolation, in every dialect", () => {
     }
   });
 
+  /** Queries too large for a URL. */
+  const postsThatLook = new Set(["ShowVaultResourceInstances"]);
+
   test("a reader may look and do nothing else", async () => {
     const reader = await harness.login("reader");
     const done = new Set<string>();
@@ -85,7 +88,8 @@ describe("isolation, in every dialect", () => {
         .replaceAll(/:\w+/g, "3aff9fc0-6d2f-4c1e-9f3b-000000000001");
       const { status } = await ask(route.method, url, { "x-auth-token": reader });
       // The bytes of a disk are more than a look at it.
-      const isLook = (route.method === "GET" || route.method === "HEAD") && !route.action.endsWith(":readData");
+      const isLook =
+        ((route.method === "GET" || route.method === "HEAD") && !route.action.endsWith(":readData")) || postsThatLook.has(route.operation);
       if (isLook) assert.notEqual(status, 403, `${route.method} ${path}`);
       else assert.equal(status, 403, `${route.method} ${path}`);
       done.add(route.method);

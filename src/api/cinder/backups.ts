@@ -2,7 +2,6 @@ import { Type } from "@sinclair/typebox";
 import type { BackupFilter, BackupSortKey, BackupView } from "#catalog/tables.ts";
 import type { Caller } from "#model/caller.ts";
 import { DomainError } from "#model/errors.ts";
-import { isUuid } from "#model/ids.ts";
 import { createVolumeBackup } from "#services/backups/createVolumeBackup.ts";
 import { deleteBackup } from "#services/backups/deleteBackup.ts";
 import { listBackups } from "#services/backups/listBackups.ts";
@@ -14,6 +13,7 @@ import { flag, one, type Query, readBoolean } from "../query.ts";
 import { renderBackupV2 } from "../vbs/render-backup.ts";
 import type { StoreFacts } from "../vbs/service-metadata.ts";
 import { type BlockStorageOptions, type BlockStorageRequest, blockStorageRoute, type Version } from "./block-storage.ts";
+import { showDiskBackup } from "./disk-backup.ts";
 import { nextLink } from "./links.ts";
 import { blockStoragePage, blockStorageSort, refuseUnknownFilters } from "./lists.ts";
 import { renderBackupSummary, renderBackupV3, statusesOf } from "./render-backup.ts";
@@ -42,21 +42,6 @@ const listQuery = querySchema([
   "project_id",
   ...filterNames,
 ]);
-
-/** An unknown or malformed backup id is answered the same way: clients that look for a name try it as an id first. */
-function backupIdOf(params: Readonly<Record<string, string>>): string {
-  const id = params["backup_id"] ?? "";
-  if (!isUuid(id)) throw new DomainError("backupNotFound", `Backup ${id.slice(0, 64)} could not be found.`);
-  return id;
-}
-
-/** A disk backup; every other kind is not to be seen here. */
-async function showDiskBackup(params: Readonly<Record<string, string>>, caller: Caller, context: Context): Promise<BackupView> {
-  const backupId = backupIdOf(params);
-  const view = await showBackup(context, caller, { backupId });
-  if (view.backup.resourceType !== "OS::Cinder::Volume") throw new DomainError("backupNotFound", `Backup ${backupId} could not be found.`);
-  return view;
-}
 
 /** The filter of a list, or undefined when it can match nothing. */
 function readFilter(query: Query, caller: Caller): BackupFilter | undefined {

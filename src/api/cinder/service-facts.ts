@@ -1,15 +1,9 @@
-import type { Caller } from "#model/caller.ts";
 import { DomainError } from "#model/errors.ts";
 import { naiveUtc } from "#model/timestamps.ts";
-import { listBackups } from "#services/backups/listBackups.ts";
-import type { Context } from "#services/context.ts";
-import { listSnapshots } from "#services/snapshots/listSnapshots.ts";
-import { listVolumes } from "#services/volumes/listVolumes.ts";
 import { paramsSchema, querySchema } from "../cbr/schemas.ts";
 import { flag } from "../query.ts";
 import { blockStorageRoute, type Version } from "./block-storage.ts";
-
-const everything = { limit: 1_000_000_000, offset: 0 };
+import { countProject } from "./count-project.ts";
 
 /** The one type that volumes have unless they name another: nothing of the storage depends on it. */
 export const defaultVolumeType = { id: "2f6f7f0c-5d0c-4d0e-9c59-6d7a6a3c5a01", name: "standard" };
@@ -22,21 +16,6 @@ const renderedType = {
   extra_specs: {},
   qos_specs_id: null,
 };
-
-/** What a project has, counted; sizes in GiB. Disk backups count, as they do for Block Storage clients. */
-async function countProject(caller: Caller, context: Context) {
-  const volumes = await listVolumes(context, caller, { filter: {}, page: everything });
-  const snapshots = await listSnapshots(context, caller, { filter: {}, page: everything });
-  const backups = await listBackups(context, caller, { filter: { resourceType: "OS::Cinder::Volume" }, page: everything });
-  const sum = (sizes: number[]): number => sizes.reduce((total, size) => total + size, 0);
-  return {
-    volumes: volumes.count,
-    snapshots: snapshots.count,
-    gigabytes: sum(volumes.items.map((volume) => volume.sizeGib)) + sum(snapshots.items.map((snapshot) => snapshot.sizeGib)),
-    backups: backups.count,
-    backup_gigabytes: sum(backups.items.map((view) => view.backup.resourceSizeGib)),
-  };
-}
 
 /** What a client asks of the service itself: types, zones, limits, quotas, extensions, the backup service's state. */
 export function serviceFactRoutes(version: Version) {
