@@ -1,8 +1,8 @@
 import { sql } from "kysely";
 import type { SqlBool } from "kysely";
 import { backupTransitions } from "#model/backup.ts";
-import type { BackupStatus } from "#model/backup.ts";
-import type { ProjectId } from "#model/ids.ts";
+import type { Backup, BackupStatus } from "#model/backup.ts";
+import type { Id, ProjectId } from "#model/ids.ts";
 import { backupPatch, backups } from "./backup-row.ts";
 import { childrenOf, keepingViews, viewBackups } from "./backup-view.ts";
 import { allOf, between, contains, equals, isOneOf, newestFirst, selectPage } from "./paging.ts";
@@ -24,6 +24,10 @@ const sortOrders: Readonly<Record<BackupSortKey, Omit<Order, "direction">>> = {
 const statuses = Object.keys(backupTransitions) as BackupStatus[];
 
 export function createBackupTable(db: Db): BackupTable {
+  const update = async (inner: Db, id: Id, patch: Partial<Backup>): Promise<void> => {
+    const columns = backupPatch(patch);
+    if (Object.keys(columns).length > 0) await inner.write.updateTable("backups").set(columns).where("id", "=", id).execute();
+  };
   return {
     async insert(backup) {
       const row = { ...backups.toRow(backup), stored_bytes: backup.statistics?.storedBytes ?? 0 };
@@ -49,9 +53,26 @@ export function createBackupTable(db: Db): BackupTable {
       );
       return { items: views, count };
     },
-    async update(id, patch) {
-      const columns = backupPatch(patch);
-      if (Object.keys(columns).length > 0) await db.write.updateTable("backups").set(columns).where("id", "=", id).execute();
+    update: (id, patch) => update(db, id, patch),
+    async amend(projectId, id, patch) {
+      await db.atomically(async (inner) => {
+        await update(inner, id, patch);
+        const row = { backup_id: id, project_id: projectId };
+        await inner.write
+          .insertInto("amended_backups")
+          .values(row)
+          .onConflict((conflict) => conflict.column("backup_id").doNothing())
+          .execute();
+      });
+    },
+    async amended(projectId) {
+      const rows = await db.read
+        .selectFrom("backups")
+        .selectAll()
+        .where("id", "in", (query) => query.selectFrom("amended_backups").select("backup_id").where("project_id", "=", projectId))
+        .orderBy("id")
+        .execute();
+      return rows.map(backups.fromRow);
     },
     async transition(id, to, patch, from) {
       const before = statuses.filter((status) => backupTransitions[status].includes(to) && (from === undefined || from.includes(status)));

@@ -43,6 +43,7 @@ export interface Schema {
   checkpoints: RowOf<Checkpoint>;
   /** `stored_bytes` repeats `statistics.storedBytes`, so that sums need not read JSON. */
   backups: RowOf<Backup> & Sequenced & { stored_bytes: number };
+  amended_backups: { backup_id: string; project_id: string };
   tasks: RowOf<Task> & Sequenced;
   audit: RowOf<AuditEntry>;
   policies: RowOf<Policy>;

@@ -297,6 +297,10 @@ export interface BackupTable {
   view(projectId: ProjectId, id: Id): Promise<BackupView | undefined>;
   list(projectId: ProjectId, filter: BackupFilter, page: Page, sort?: Sort<BackupSortKey>[]): Promise<Listed<BackupView>>;
   update(id: Id, patch: Partial<Backup>): Promise<void>;
+  /** As `update`, of what the backup's sealed document tells: it is remembered, so that a rebuild can bring it back. */
+  amend(projectId: ProjectId, id: Id, patch: Partial<Backup>): Promise<void>;
+  /** The project's backups that were amended, as they are now. */
+  amended(projectId: ProjectId): Promise<Backup[]>;
   /** Moves to `to` only from a state that may precede it (model/backup.ts) and that is in `from`, if given; tells whether it did. */
   transition(id: Id, to: BackupStatus, patch: Partial<Backup> & { updatedAt: TimestampUs }, from?: readonly BackupStatus[]): Promise<boolean>;
   remove(id: Id): Promise<void>;

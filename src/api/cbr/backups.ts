@@ -9,10 +9,11 @@ import { deleteBackup } from "#services/backups/deleteBackup.ts";
 import { listBackups } from "#services/backups/listBackups.ts";
 import { restoreBackup } from "#services/backups/restoreBackup.ts";
 import { showBackup } from "#services/backups/showBackup.ts";
+import { updateBackup } from "#services/backups/updateBackup.ts";
 import { defineRoute } from "../http/route.ts";
 import { all, flag, instant, integer, one, page, type Query, sorts } from "../query.ts";
 import { renderBackup } from "./render-backup.ts";
-import { idSchema, maybe, paramsSchema, querySchema } from "./schemas.ts";
+import { idSchema, maybe, nameSchema, paramsSchema, querySchema } from "./schemas.ts";
 
 const states = [
   "waiting_protect",
@@ -125,6 +126,7 @@ export const backupRoutes = [
         "start_time",
         "end_time",
         "enterprise_project_id",
+        "dec",
         "show_replication",
         "incremental",
       ]),
@@ -148,6 +150,18 @@ export const backupRoutes = [
     schema: { params: backupParams },
     async handler({ params }, caller, context) {
       return { body: { backup: renderBackup(await showBackup(context, caller, { backupId: backupIdOf(params) })) } };
+    },
+  }),
+  defineRoute({
+    method: "PUT",
+    path: "/backups/:backup_id",
+    operation: "UpdateBackup",
+    action: "cbr:backups:update",
+    successStatus: 200,
+    schema: { params: backupParams, body: Type.Object({ backup: Type.Object({ name: nameSchema }) }) },
+    async handler({ params, body }, caller, context) {
+      const view = await updateBackup(context, caller, { backupId: backupIdOf(params), name: body.backup.name });
+      return { body: { backup: renderBackup(view) } };
     },
   }),
   defineRoute({

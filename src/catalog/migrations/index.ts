@@ -5,6 +5,7 @@ import { applicationCredentials } from "./0004-application-credentials.ts";
 import { policies } from "./0005-policies.ts";
 import { rowSums } from "./0006-row-sums.ts";
 import { events } from "./0007-events.ts";
+import { amendedBackups } from "./0008-amended-backups.ts";
 import type { Migration } from "./migration.ts";
 
 /** In order. A released migration is never edited: what is wrong with it is put right by a later one. */
@@ -16,4 +17,5 @@ export const migrations: readonly Migration[] = [
   policies,
   rowSums,
   events,
+  amendedBackups,
 ];

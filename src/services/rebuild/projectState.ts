@@ -19,7 +19,12 @@ export interface ProjectState {
   failed: Backup[];
   /** Restore points of those. */
   checkpoints: Checkpoint[];
+  /** What has changed of backups since they were sealed; absent in older states. */
+  amended?: Amendment[];
 }
+
+/** What may change of a backup after its root object was sealed. */
+export type Amendment = Pick<Backup, "id" | "name" | "vaultId" | "updatedAt">;
 
 export const failedKept = 1000;
 
@@ -57,5 +62,6 @@ export async function projectState(tables: Tables, projectId: ProjectId): Promis
     snapshots: await all((page) => tables.snapshots.list(projectId, {}, page)),
     failed,
     checkpoints: [...checkpoints.values()],
+    amended: (await tables.backups.amended(projectId)).map(({ id, name, vaultId, updatedAt }) => ({ id, name, vaultId, updatedAt })),
   };
 }

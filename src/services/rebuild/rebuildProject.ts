@@ -136,6 +136,10 @@ export async function finishProject(tables: Tables, projectId: ProjectId, { stat
     }));
     await tables.backups.update(server.id, { ...serverPatch(disks), status: "available", failReason: null });
   }
+  for (const { id, ...patch } of state?.amended ?? []) {
+    const isThere = (await tables.backups.get(projectId, id)) !== undefined && (await tables.vaults.get(projectId, patch.vaultId)) !== undefined;
+    if (isThere) await tables.backups.amend(projectId, id, patch);
+  }
   for (const vault of (await tables.vaults.list(projectId, {}, { limit: 1_000_000, offset: 0 })).items)
     await tables.meta.remove(bindingsKey(vault.id));
 }
