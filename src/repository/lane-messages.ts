@@ -66,6 +66,8 @@ export type FromLane =
   | { kind: "pack"; run: number; packId: Uint8Array; bytes: Uint8Array; entries: PackEntry[] }
   | { kind: "flushed"; run: number }
   | { kind: "restored"; run: number; job: number; writtenBytes: number }
+  /** There is no such pack: nothing of the range was restored. Collection may have moved its chunks. */
+  | { kind: "packGone"; run: number; job: number; range: PackRange }
   /** A record of a pack did not verify; its chunk belongs at these places of the image. With `allowHoles` the run goes on. */
   | { kind: "damaged"; run: number; packId: Uint8Array; id: Uint8Array; targets: number[]; plainLength: number; reason: string }
   | { kind: "failed"; run: number; error: CarriedError };

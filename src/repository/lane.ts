@@ -265,6 +265,7 @@ class RestoreLane {
 
   restore({ run, job, range }: Message<"restore">): void {
     const bytes = this.#bytesOf(range);
+    if (bytes === undefined) return this.#post({ kind: "packGone", run, job, range });
     let writtenBytes = 0;
     for (const record of range.records) {
       if (this.#open(range, record, bytes)) writtenBytes += record.plainLength * record.targets.length;
@@ -307,7 +308,8 @@ class RestoreLane {
     this.#staged = 0;
   }
 
-  #bytesOf({ from, packId, offset, length, records }: PackRange): Uint8Array {
+  /** Undefined when there is no such pack. */
+  #bytesOf({ from, packId, offset, length, records }: PackRange): Uint8Array | undefined {
     if ("bytes" in from) return from.bytes;
     const into = this.#buffers.packBytes(length);
     if (this.#setup.allowHoles) into.fill(0);
@@ -324,10 +326,10 @@ class RestoreLane {
       }
     } catch (error) {
       const errno = (error as NodeJS.ErrnoException).code;
+      if (errno === "ENOENT") return undefined;
       // What could not be read is zeros now, which no record is.
-      if (this.#setup.allowHoles && (errno === undefined || errno === "ENOENT" || errno === "EIO")) return into;
-      const code = errno === "ENOENT" ? "missingChunk" : "corruptPack";
-      const cause = new RepositoryError(code, `pack ${Buffer.from(packId).toString("hex")}: ${(error as Error).message}`, error);
+      if (this.#setup.allowHoles && (errno === undefined || errno === "EIO")) return into;
+      const cause = new RepositoryError("corruptPack", `pack ${Buffer.from(packId).toString("hex")}: ${(error as Error).message}`, error);
       throw locate(cause, this.#setup.backupId, records[0]!.targets[0]!, records[0]!.plainLength);
     }
     return into;

@@ -35,6 +35,12 @@ const RANGE_BYTES = 4 * 1024 * 1024;
 /** Unwanted bytes between two records that are read along rather than skipped. */
 const GAP_BYTES = 128 * 1024;
 
+/** A chunk and the places of the disk that it belongs to, in chunks. */
+interface Wanted {
+  id: Uint8Array;
+  chunks: number[];
+}
+
 /** One restore, as the engine's thread runs it: plans which ranges of which packs go where; the lanes do the rest. */
 export class RestoreRun {
   readonly #context: RestoreContext;
@@ -47,6 +53,8 @@ export class RestoreRun {
   #lastJob = 0;
   #writtenBytes = 0;
   readonly #lost: DamagedRange[] = [];
+  /** Ranges of packs that were no longer there when their turn came. */
+  #gone: PackRange[] = [];
   #failure: Error | undefined;
 
   constructor(context: RestoreContext, request: RestoreRequest, keys: TenantKeys, control: TaskControl) {
@@ -86,7 +94,6 @@ export class RestoreRun {
       const { path } = where;
       lanes.postAll({ kind: "openRestore", run: this.#run, backupId, tenant, keys: this.#keys, chunkBytes, path, allowHoles: this.#allowHoles });
       await this.#restoreAll(root);
-      await this.#until(() => this.#seats.work === 0);
       await target.finish();
       this.#throwIfFailed();
       return { sizeBytes, writtenBytes: this.#writtenBytes, lost: joinRanges(this.#lost), durationMs: Math.round(performance.now() - started) };
@@ -121,13 +128,46 @@ export class RestoreRun {
   async #restoreAll(root: Root): Promise<void> {
     const pageCount = root.pageIds.length / 32;
     for (let first = 0; first < pageCount; first += PAGES_PER_PLAN) {
-      const wanted = new Map<string, { id: Uint8Array; chunks: number[] }>();
+      const wanted = new Map<string, Wanted>();
       for (let page = first; page < Math.min(pageCount, first + PAGES_PER_PLAN); page++) await this.#collect(root, page, wanted);
       for (const range of this.#plan(root, [...wanted.values()])) await this.#send(root, range);
+      await this.#sendMoved(root);
+    }
+    for (;;) {
+      await this.#until(() => this.#seats.work === 0);
+      if (this.#gone.length === 0) return;
+      await this.#sendMoved(root);
     }
   }
 
-  async #collect(root: Root, page: number, wanted: Map<string, { id: Uint8Array; chunks: number[] }>): Promise<void> {
+  /** Collection moves chunks into new packs, and deletes the old ones a grace period later: a restore that takes longer looks for them again. */
+  async #sendMoved(root: Root): Promise<void> {
+    const gone = this.#gone;
+    this.#gone = [];
+    const moved = gone.flatMap((range) => this.#movedFrom(root, range));
+    for (const range of this.#plan(root, moved)) await this.#send(root, range);
+  }
+
+  /** What of a range of a pack that is gone lies in another pack now; what does not is lost. */
+  #movedFrom(root: Root, { packId, records }: PackRange): Wanted[] {
+    const { index } = this.#context;
+    const { tenant, backupId } = this.#request;
+    const places = index.lookup(
+      tenant,
+      records.map(({ id }) => id),
+    );
+    return records.flatMap(({ id, plainLength, targets }, at) => {
+      const place = places[at];
+      if (place !== undefined && Buffer.compare(place.packId, packId) !== 0)
+        return [{ id, chunks: targets.map((offset) => offset / root.chunkBytes) }];
+      const error = new RepositoryError("missingChunk", `pack ${hexOf(packId)} is gone`);
+      if (!this.#allowHoles) throw locate(error, backupId, targets[0]!, plainLength);
+      this.#onDamaged({ packId, id, targets, plainLength, reason: error.message });
+      return [];
+    });
+  }
+
+  async #collect(root: Root, page: number, wanted: Map<string, Wanted>): Promise<void> {
     let flat: Uint8Array | undefined;
     try {
       flat = await this.#context.reader.pageOf(this.#request.tenant, this.#keys, root.pageIds, page);
@@ -150,7 +190,7 @@ export class RestoreRun {
   }
 
   /** Ranges of packs that hold what is wanted: packs in the order of the disk, records in the order of the pack. */
-  *#plan(root: Root, wanted: { id: Uint8Array; chunks: number[] }[]): Generator<PackRange> {
+  *#plan(root: Root, wanted: Wanted[]): Generator<PackRange> {
     const { tenant, backupId } = this.#request;
     const { chunkBytes, sizeBytes } = root;
     const places = this.#context.index.lookup(
@@ -212,6 +252,11 @@ export class RestoreRun {
     const transfer: ArrayBuffer[] = [];
     if ("bytes" in range.from) {
       const bytes = await this.#fetch(root, range);
+      if (bytes === undefined) {
+        this.#seats.ended(free);
+        this.#gone.push(range);
+        return;
+      }
       range.from = { bytes };
       if (bytes.byteLength === bytes.buffer.byteLength) transfer.push(bytes.buffer as ArrayBuffer);
     }
@@ -233,14 +278,16 @@ export class RestoreRun {
     return bytes;
   }
 
-  async #fetch(root: Root, range: PackRange): Promise<Uint8Array> {
+  /** Undefined when there is no such pack. */
+  async #fetch(root: Root, range: PackRange): Promise<Uint8Array | undefined> {
     const { packId, offset, length, records } = range;
     try {
       return await this.#context.store.get(packObjectKey(this.#request.tenant, packId), { offset, length });
     } catch (error) {
       if (!(error instanceof StorageError)) throw error;
-      if (this.#allowHoles && (error.code === "notFound" || error.code === "badRange")) return await this.#fetchReadable(range);
-      const code = error.code === "notFound" ? "missingChunk" : error.code === "badRange" ? "corruptPack" : "storeUnavailable";
+      if (error.code === "notFound") return undefined;
+      if (this.#allowHoles && error.code === "badRange") return await this.#fetchReadable(range);
+      const code = error.code === "badRange" ? "corruptPack" : "storeUnavailable";
       throw locate(new RepositoryError(code, error.message, error), root.backupId, records[0]!.targets[0]!, records[0]!.plainLength);
     }
   }
@@ -248,13 +295,14 @@ export class RestoreRun {
   #receive(lane: number, message: FromLane): void {
     if (message.kind === "failed") this.#fail(asEngineError(message.error, "target"));
     if (message.kind === "damaged") this.#onDamaged(message);
-    if (message.kind !== "restored") return;
+    if (message.kind !== "restored" && message.kind !== "packGone") return;
     this.#seats.ended(lane);
-    this.#writtenBytes += message.writtenBytes;
+    if (message.kind === "packGone") this.#gone.push(message.range);
+    else this.#writtenBytes += message.writtenBytes;
     this.#gate.notify();
   }
 
-  #onDamaged({ packId, id, targets, plainLength, reason }: Extract<FromLane, { kind: "damaged" }>): void {
+  #onDamaged({ packId, id, targets, plainLength, reason }: Omit<Extract<FromLane, { kind: "damaged" }>, "kind" | "run">): void {
     this.#context.index.damage.mark(this.#request.tenant, packId, [{ id, reason }], systemClock.nowUs());
     for (const offset of targets) this.#lost.push({ offset, length: plainLength, reason });
   }
