@@ -53,7 +53,7 @@ async function makeWorld(store: LocalStore | MemoryStore) {
     core,
     second,
     collect,
-    async restore(work: () => Promise<void>, allowHoles = false) {
+    restore: async (work: () => Promise<void>, allowHoles = false) => {
       meanwhile = work;
       const target = join(folder, "restored");
       const outcome = await core.restore(
