@@ -173,7 +173,7 @@ test("bytes of the log of a catalog that was not closed: what is opened is a sta
   const states: string[] = [];
   const catalog = await openCatalog({ path: live });
   await fill(catalog);
-  for (let n = 0; n < 10; n++) {
+  for (let n = 0; n < 20; n++) {
     states.push(await everything(catalog));
     await catalog.backups.update("backup-1-1", { name: `state ${n}` });
   }

@@ -87,6 +87,21 @@ export function createBackupTable(db: Db): BackupTable {
     async remove(id) {
       await db.write.deleteFrom("backups").where("id", "=", id).execute();
     },
+    async moveToVault(resourceId, fromVaultId, toVaultId) {
+      const rows = await db.read
+        .selectFrom("backups")
+        .select(["id", "checkpoint_id"])
+        .where("resource_id", "=", resourceId)
+        .where("vault_id", "=", fromVaultId)
+        .where("parent_id", "is", null)
+        .execute();
+      for (const { id } of rows) {
+        const family = db.write.updateTable("backups").set({ vault_id: toVaultId });
+        await family.where("id", "=", id).execute();
+        await family.where("parent_id", "=", id).execute();
+      }
+      return [...new Set(rows.map((row) => row.checkpoint_id))];
+    },
     children: (parentId) => childrenOf(db, parentId),
     async ofCheckpoint(checkpointId) {
       const rows = await db.read.selectFrom("backups").selectAll().where("checkpoint_id", "=", checkpointId).orderBy("seq").execute();

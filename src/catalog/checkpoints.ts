@@ -23,11 +23,27 @@ export function createCheckpointTable(db: Db): CheckpointTable {
       const row = await db.read.selectFrom("checkpoints").selectAll().where("id", "=", id).where("project_id", "=", projectId).executeTakeFirst();
       return row && checkpoints.fromRow(row);
     },
-    async removeIfEmpty(id) {
+    async settle(id) {
       await db.write
         .deleteFrom("checkpoints")
         .where("id", "=", id)
         .where((is) => is.not(is.exists(is.selectFrom("backups").select("id").where("checkpoint_id", "=", id))))
+        .execute();
+      const first = await db.read
+        .selectFrom("backups")
+        .select("vault_id")
+        .where("checkpoint_id", "=", id)
+        .where("parent_id", "is", null)
+        .orderBy("created_at")
+        .orderBy("id")
+        .limit(1)
+        .executeTakeFirst();
+      if (first === undefined) return;
+      await db.write
+        .updateTable("checkpoints")
+        .set({ vault_id: first.vault_id })
+        .where("id", "=", id)
+        .where("vault_id", "<>", first.vault_id)
         .execute();
     },
   };

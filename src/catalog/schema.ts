@@ -6,7 +6,7 @@ import type { OrganizationPolicy, Policy, VaultPolicy } from "#model/policy.ts";
 import type { Delivery, ProjectEvent, Webhook } from "#model/event.ts";
 import type { Server, Snapshot, Volume } from "#model/resource.ts";
 import type { Task } from "#model/task.ts";
-import type { Vault, VaultResource } from "#model/vault.ts";
+import type { Vault, VaultMove, VaultResource } from "#model/vault.ts";
 import type { Role } from "#model/caller.ts";
 import type { RowOf } from "./codec.ts";
 import type { AccessKey, ApplicationCredential, Domain, Project, User } from "./tables.ts";
@@ -40,6 +40,7 @@ export interface Schema {
   snapshots: RowOf<Snapshot>;
   vaults: RowOf<Vault>;
   vault_resources: RowOf<VaultResource> & Sequenced;
+  vault_moves: RowOf<VaultMove> & Sequenced;
   checkpoints: RowOf<Checkpoint>;
   /** `stored_bytes` repeats `statistics.storedBytes`, so that sums need not read JSON. */
   backups: RowOf<Backup> & Sequenced & { stored_bytes: number };

@@ -5,7 +5,7 @@ import type { OrganizationPolicy, Policy, PolicyOperation, VaultPolicy } from "#
 import type { Resource, ResourceType, Server, Snapshot, Volume, VolumeStatus } from "#model/resource.ts";
 import type { Retained } from "#model/retention.ts";
 import type { Task, TaskProgress, TaskStatus, TaskType } from "#model/task.ts";
-import type { Vault, VaultObjectType, VaultResource, VaultUsage } from "#model/vault.ts";
+import type { Vault, VaultMove, VaultObjectType, VaultResource, VaultUsage } from "#model/vault.ts";
 import type { Role } from "#model/caller.ts";
 import type { AuditTable } from "./audit-table.ts";
 import type { EventTable } from "./event-table.ts";
@@ -238,6 +238,9 @@ export interface VaultTable {
   /** Whether automatic backups leave out a resource of the vault. */
   setSuspended(vaultId: Id, resourceId: Id, suspended: boolean): Promise<void>;
   resourcesOf(vaultId: Id): Promise<VaultResource[]>;
+  insertMove(move: VaultMove): Promise<void>;
+  /** In the order in which they were made. */
+  movesOf(projectId: ProjectId): Promise<VaultMove[]>;
   /** The vault that a resource is bound to: at most one. */
   vaultOf(resourceId: Id): Promise<VaultResource | undefined>;
   usage(vaultId: Id): Promise<VaultUsage>;
@@ -248,8 +251,8 @@ export interface VaultTable {
 export interface CheckpointTable {
   insert(checkpoint: Checkpoint): Promise<void>;
   get(projectId: ProjectId, id: Id): Promise<Checkpoint | undefined>;
-  /** Removes the checkpoint if no backup belongs to it any more. */
-  removeIfEmpty(id: Id): Promise<void>;
+  /** To be called when backups have left the checkpoint or their vault: removes it if it has none, else it is in the vault of its first one. */
+  settle(id: Id): Promise<void>;
 }
 
 /** A backup with what its renderings need beyond its own row. */
@@ -304,6 +307,8 @@ export interface BackupTable {
   /** Moves to `to` only from a state that may precede it (model/backup.ts) and that is in `from`, if given; tells whether it did. */
   transition(id: Id, to: BackupStatus, patch: Partial<Backup> & { updatedAt: TimestampUs }, from?: readonly BackupStatus[]): Promise<boolean>;
   remove(id: Id): Promise<void>;
+  /** Puts the backups of a resource in one vault, and those inside them, into another one. Tells their checkpoints. */
+  moveToVault(resourceId: Id, fromVaultId: Id, toVaultId: Id): Promise<Id[]>;
   children(parentId: Id): Promise<Backup[]>;
   ofCheckpoint(checkpointId: Id): Promise<Backup[]>;
   /** The newest available disk backup of a resource with data: what an incremental compares with. Newest by `protectedAt`. */

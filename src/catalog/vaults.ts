@@ -1,5 +1,5 @@
 import { sql } from "kysely";
-import type { Vault, VaultResource } from "#model/vault.ts";
+import type { Vault, VaultMove, VaultResource } from "#model/vault.ts";
 import { createCodec } from "./codec.ts";
 import { equals, isOneOf, newestFirst, selectPage } from "./paging.ts";
 import type { Condition } from "./paging.ts";
@@ -35,6 +35,8 @@ const vaults = createCodec<Vault>({
   updatedAt: "plain",
 });
 const bindings = createCodec<VaultResource>({ vaultId: "plain", resourceId: "plain", type: "plain", excludeVolumes: "json", suspended: "flag" });
+
+const moves = createCodec<VaultMove>({ projectId: "plain", resourceId: "plain", fromVaultId: "plain", toVaultId: "plain", movedAt: "plain" });
 
 export function createVaultTable(db: Db): VaultTable {
   return {
@@ -101,6 +103,13 @@ export function createVaultTable(db: Db): VaultTable {
     },
     async unbind(vaultId, resourceId) {
       await db.write.deleteFrom("vault_resources").where("vault_id", "=", vaultId).where("resource_id", "=", resourceId).execute();
+    },
+    async insertMove(move) {
+      await db.write.insertInto("vault_moves").values(moves.toRow(move)).execute();
+    },
+    async movesOf(projectId) {
+      const rows = await db.read.selectFrom("vault_moves").selectAll().where("project_id", "=", projectId).orderBy("seq").execute();
+      return rows.map(moves.fromRow);
     },
     async resourcesOf(vaultId) {
       const rows = await db.read.selectFrom("vault_resources").selectAll().where("vault_id", "=", vaultId).orderBy("seq").execute();

@@ -54,6 +54,25 @@ export interface VaultResource {
   suspended: boolean;
 }
 
+/** A resource that went to another vault of its project, with every backup that it had in the first one. */
+export interface VaultMove {
+  projectId: ProjectId;
+  resourceId: Id;
+  fromVaultId: Id;
+  toVaultId: Id;
+  movedAt: TimestampUs;
+}
+
+/** The vault in which a top-level backup is after the moves, which are in their order. `vaultId` is where it was made. */
+export function vaultAfterMoves(moves: readonly VaultMove[], backup: { resourceId: Id; vaultId: Id; createdAt: TimestampUs }): Id {
+  let { vaultId } = backup;
+  for (const move of moves) {
+    const isMoved = move.resourceId === backup.resourceId && move.fromVaultId === vaultId && move.movedAt >= backup.createdAt;
+    if (isMoved) vaultId = move.toVaultId;
+  }
+  return vaultId;
+}
+
 /** Measured from the backups that the vault holds. */
 export interface VaultUsage {
   /** Sum of the sizes of the associated resources, GiB. */

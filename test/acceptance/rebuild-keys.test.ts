@@ -77,7 +77,7 @@ test("export, import, rotate and destroy", { timeout: 120_000 }, async (t) => {
   await refused(/nothing was changed/, ...destroy, "0".repeat(32));
   const setLocked = (locked: 0 | 1): void => {
     const catalog = new DatabaseSync(join(dataPath, "catalog.sqlite"));
-    catalog.exec(`update vaults set locked = ${locked}`);
+    catalog.exec(`update vaults set locked = ${locked}; delete from row_sums`);
     catalog.close();
   };
   setLocked(1);

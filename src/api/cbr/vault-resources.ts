@@ -5,6 +5,7 @@ import { objectTypeOf } from "#model/provider.ts";
 import type { ResourceType } from "#model/resource.ts";
 import { addVaultResources } from "#services/vaults/addVaultResources.ts";
 import type { VaultResourceInput } from "#services/vaults/createVault.ts";
+import { migrateVaultResources } from "#services/vaults/migrateVaultResources.ts";
 import { removeVaultResources } from "#services/vaults/removeVaultResources.ts";
 import { setVaultResources } from "#services/vaults/setVaultResources.ts";
 import { defineRoute } from "../http/route.ts";
@@ -61,6 +62,22 @@ export const vaultResourceRoutes = [
     async handler({ params, body }, caller, context) {
       const ids = await removeVaultResources(context, caller, { vaultId: vaultIdOf(params), resourceIds: body.resource_ids });
       return { body: { remove_resource_ids: ids } };
+    },
+  }),
+  defineRoute({
+    method: "POST",
+    path: "/vaults/:vault_id/migrateresources",
+    operation: "MigrateVaultResource",
+    action: "cbr:vaults:migrateResources",
+    successStatus: 200,
+    schema: { params: vaultParams, body: Type.Object({ destination_vault_id: idSchema, resource_ids: resourceIds }) },
+    async handler({ params, body }, caller, context) {
+      const ids = await migrateVaultResources(context, caller, {
+        vaultId: vaultIdOf(params),
+        destinationVaultId: body.destination_vault_id,
+        resourceIds: body.resource_ids,
+      });
+      return { body: { migrated_resources: ids } };
     },
   }),
   defineRoute({

@@ -28,7 +28,8 @@ export async function undeleteBackup(context: Context, caller: Caller, { backupI
   const disks = [first];
   for (const sibling of siblings) if (sibling.id !== backupId) disks.push(await bringBack(context, caller, sibling.id));
   // What the catalog tells of vaults, bindings and resources is newer than what the backup saw.
-  const known = { state: undefined, stateAt: Infinity, settings: context.settings };
+  const moves = await context.catalog.vaults.movesOf(caller.projectId);
+  const known = { state: undefined, stateAt: Infinity, settings: context.settings, moves };
   await context.catalog.transaction(async (tables) => {
     for (const { root, document } of disks) await addBackup(tables, root, document, known);
     if (parent !== null) await makeAvailable(tables, caller, parent.id);

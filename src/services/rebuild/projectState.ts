@@ -3,7 +3,7 @@ import type { Backup } from "#model/backup.ts";
 import type { Checkpoint } from "#model/checkpoint.ts";
 import type { Id, ProjectId } from "#model/ids.ts";
 import type { Resource, Snapshot } from "#model/resource.ts";
-import type { Vault, VaultResource } from "#model/vault.ts";
+import type { Vault, VaultMove, VaultResource } from "#model/vault.ts";
 
 /** What the catalog knows of a project that no root object tells, or that may have changed since. Sealed into the store whenever it changes. */
 export interface ProjectState {
@@ -13,6 +13,8 @@ export interface ProjectState {
   vaults: Vault[];
   /** In the order of binding within each vault. */
   bindings: VaultResource[];
+  /** How resources have gone from vault to vault with their backups, in order: a root object tells only where its backup was made. */
+  moves: VaultMove[];
   resources: Resource[];
   snapshots: Snapshot[];
   /** Backups that ended in error, and so have no root object; the newest {@link failedKept} of them. */
@@ -58,6 +60,7 @@ export async function projectState(tables: Tables, projectId: ProjectId): Promis
     project,
     vaults,
     bindings,
+    moves: await tables.vaults.movesOf(projectId),
     resources: await all((page) => tables.resources.list(projectId, {}, page)),
     snapshots: await all((page) => tables.snapshots.list(projectId, {}, page)),
     failed,

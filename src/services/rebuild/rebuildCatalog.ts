@@ -48,7 +48,7 @@ export async function rebuildCatalog({ catalog, engine, random, volumesPath, onP
     }
     const known = await readKnown(engine, projectId, volumesPath, report);
     if (known === undefined && backupIds.length === 0) continue;
-    const context: Known = known ?? { state: undefined, stateAt: 0, settings: { volumesPath } };
+    const context: Known = known ?? { state: undefined, stateAt: 0, settings: { volumesPath }, moves: [] };
     await catalog.transaction((tables) => beginProject(tables, projectId, context));
     report.projects++;
     for (const backupId of backupIds) {
@@ -97,7 +97,7 @@ async function readKnown(
     const found = await engine.readState(projectId);
     if (found === undefined) return undefined;
     const state = readProjectState(found.document, projectId);
-    if (typeof state !== "string") return { state, stateAt: found.writtenAtUs, settings: { volumesPath } };
+    if (typeof state !== "string") return { state, stateAt: found.writtenAtUs, settings: { volumesPath }, moves: state.moves };
     report.unreadable.push({ projectId, backupId: null, reason: state });
   } catch (error) {
     if (!toldInReport(error)) throw error;

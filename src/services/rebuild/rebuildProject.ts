@@ -3,7 +3,8 @@ import type { Tables } from "#catalog/tables.ts";
 import type { Backup } from "#model/backup.ts";
 import type { Id, ProjectId, TimestampUs } from "#model/ids.ts";
 import type { Resource, Snapshot } from "#model/resource.ts";
-import type { VaultResource } from "#model/vault.ts";
+import { vaultAfterMoves } from "#model/vault.ts";
+import type { VaultMove, VaultResource } from "#model/vault.ts";
 import type { RootDescription } from "#repository/engine-types.ts";
 import { rootObjectKey } from "#repository/layout.ts";
 import type { BackupDocument } from "../runs/backup-disk.ts";
@@ -21,6 +22,8 @@ export interface Known {
   /** When the state was written; 0 when there is none. */
   stateAt: TimestampUs;
   settings: Pick<ServiceSettings, "volumesPath">;
+  /** How resources have gone from vault to vault, in order. */
+  moves: readonly VaultMove[];
 }
 
 const exists = (path: string): Promise<boolean> =>
@@ -45,6 +48,7 @@ export async function beginProject(tables: Tables, projectId: ProjectId, { state
   }
   for (const vault of state?.vaults ?? []) await tables.vaults.insert(vault);
   for (const binding of state?.bindings ?? []) await tables.vaults.bind(binding);
+  for (const move of state?.moves ?? []) await tables.vaults.insertMove(move);
 }
 
 /** A volume of ours whose file is gone, or may not be whole, is in error; everything else is as it was. */
@@ -55,9 +59,10 @@ async function asFound(resource: Resource, settings: Known["settings"]): Promise
 }
 
 /** One backup from its root object, with what its document tells of vault, restore point, resource and server backup. */
-export async function addBackup(tables: Tables, root: RootDescription, document: BackupDocument, known: Known): Promise<void> {
-  const sealedAt = sealedAtOf(document, root.statistics);
-  await addVault(tables, document, sealedAt, known);
+export async function addBackup(tables: Tables, root: RootDescription, asSealed: BackupDocument, known: Known): Promise<void> {
+  const sealedAt = sealedAtOf(asSealed, root.statistics);
+  const document = await inVaultOfToday(tables, asSealed, known);
+  if (document === asSealed) await addVault(tables, document, sealedAt, known);
   await addResources(tables, document, sealedAt, known);
   const { checkpoint, parent } = document;
   if (checkpoint !== null && (await tables.checkpoints.get(root.tenant, checkpoint.id)) === undefined) await tables.checkpoints.insert(checkpoint);
@@ -68,6 +73,21 @@ export async function addBackup(tables: Tables, root: RootDescription, document:
   const row = await rowOf(root, document, sealedAt, known);
   if ((await tables.backups.get(root.tenant, row.id)) === undefined) await tables.backups.insert(row);
   else await tables.backups.update(row.id, row);
+  if (known.moves.length > 0) await tables.checkpoints.settle(row.checkpointId);
+}
+
+/** The document as it would be sealed now, where its backup has gone to another vault that is still there. Else the very same. */
+async function inVaultOfToday(tables: Tables, document: BackupDocument, { moves }: Known): Promise<BackupDocument> {
+  const { parent, backup, siblings, checkpoint } = document;
+  const vaultId = vaultAfterMoves(moves, parent ?? backup);
+  if (vaultId === backup.vaultId || (await tables.vaults.get(backup.projectId, vaultId)) === undefined) return document;
+  return {
+    ...document,
+    backup: { ...backup, vaultId },
+    parent: parent && { ...parent, vaultId },
+    siblings: siblings.map((sibling) => ({ ...sibling, vaultId })),
+    checkpoint: checkpoint && { ...checkpoint, vaultId },
+  };
 }
 
 async function rowOf(root: RootDescription, document: BackupDocument, sealedAt: TimestampUs, { settings }: Known): Promise<Backup> {

@@ -19,7 +19,7 @@ export async function removeBackupData(context: Context, backup: Backup): Promis
 export async function removeBackupRows(tables: Tables, backup: Backup): Promise<void> {
   for (const child of await tables.backups.children(backup.id)) await tables.backups.remove(child.id);
   await tables.backups.remove(backup.id);
-  await tables.checkpoints.removeIfEmpty(backup.checkpointId);
+  await tables.checkpoints.settle(backup.checkpointId);
 }
 
 /** A deletion that did not succeed leaves an error behind, never an available backup. */

@@ -4,7 +4,8 @@ import type { Caller } from "#model/caller.ts";
 import type { CheckpointStatus } from "#model/checkpoint.ts";
 import { DomainError } from "#model/errors.ts";
 import type { Id } from "#model/ids.ts";
-import type { CheckpointView } from "../views.ts";
+import type { Vault } from "#model/vault.ts";
+import type { CheckpointView, VaultResourceView } from "../views.ts";
 import { findVault } from "./find.ts";
 import { viewResources } from "./protection.ts";
 
@@ -21,8 +22,20 @@ export async function viewCheckpoint(tables: Tables, caller: Pick<Caller, "proje
   if (checkpoint === undefined) throw new DomainError("checkpointNotFound", `There is no restore point ${id} in this project.`);
   const vault = await findVault(tables, caller, checkpoint.vaultId);
   const backups = (await tables.backups.ofCheckpoint(id)).filter((backup) => backup.parentId === null);
+  const resources: VaultResourceView[] = [];
+  // Resources that went to another vault took their backups with them.
+  for (const vaultId of new Set(backups.map((backup) => backup.vaultId))) {
+    const inVault = backups.filter((backup) => backup.vaultId === vaultId);
+    resources.push(...(await viewOfVault(tables, vaultId === vault.id ? vault : await findVault(tables, caller, vaultId), inVault)));
+  }
+  const place = (resourceId: Id): number => backups.findIndex((backup) => backup.resourceId === resourceId);
+  return { checkpoint, status: checkpointStatus(backups), vault, resources: resources.toSorted((a, b) => place(a.id) - place(b.id)) };
+}
+
+/** The resources of those backups of a checkpoint that are in one vault. */
+async function viewOfVault(tables: Tables, vault: Vault, backups: readonly Backup[]): Promise<VaultResourceView[]> {
   const bound = await tables.vaults.resourcesOf(vault.id);
-  const resources = await viewResources(
+  return viewResources(
     tables,
     vault,
     backups.map(
@@ -40,5 +53,4 @@ export async function viewCheckpoint(tables: Tables, caller: Pick<Caller, "proje
       return backup && { name: backup.resourceName, sizeGib: backup.resourceSizeGib };
     },
   );
-  return { checkpoint, status: checkpointStatus(backups), vault, resources };
 }
