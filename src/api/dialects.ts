@@ -1,6 +1,7 @@
 import type { FastifyInstance } from "fastify";
 import { backupRoutes as cbrBackupRoutes } from "./cbr/backups.ts";
 import { checkpointRoutes } from "./cbr/checkpoints.ts";
+import { memberRoutes } from "./cbr/members.ts";
 import { tagRoutes } from "./cbr/tags.ts";
 import { taskRoutes as cbrTaskRoutes } from "./cbr/tasks.ts";
 import { vaultOrderRoutes } from "./cbr/vault-orders.ts";
@@ -56,6 +57,7 @@ export function dialects(options: BlockStorageOptions): Dialect[] {
         ...vaultResourceRoutes,
         ...vaultOrderRoutes,
         ...cbrBackupRoutes,
+        ...memberRoutes,
         ...checkpointRoutes,
         ...cbrTaskRoutes,
         ...tagRoutes,

@@ -8,6 +8,7 @@ import { childrenOf, keepingViews, viewBackups } from "./backup-view.ts";
 import { allOf, between, contains, equals, isOneOf, newestFirst, selectPage } from "./paging.ts";
 import type { Condition, Order } from "./paging.ts";
 import type { Db } from "./schema.ts";
+import { usedBytesOf } from "./vault-usage.ts";
 import type { BackupFilter, BackupSortKey, BackupTable } from "./tables.ts";
 
 const sortOrders: Readonly<Record<BackupSortKey, Omit<Order, "direction">>> = {
@@ -42,8 +43,8 @@ export function createBackupTable(db: Db): BackupTable {
       const orders = sort?.map(({ key, direction }) => ({ ...sortOrders[key], direction })) ?? [];
       const { items, count } = await selectPage<{ id: string }>(db.read, {
         table: "backups",
-        visible: equals("project_id", filter.allProjects ? undefined : projectId),
-        filter: conditionsOf(filter, filter.allProjects ? undefined : projectId),
+        visible: visibleTo(projectId, filter),
+        filter: [...inVault(projectId, filter), ...conditionsOf(filter)],
         orders: orders.length > 0 ? orders : newestFirst,
         page,
       });
@@ -152,12 +153,37 @@ export function createBackupTable(db: Db): BackupTable {
   };
 }
 
-function conditionsOf(filter: BackupFilter, projectId: ProjectId | undefined): Condition[] {
+/** What a project may see: its own, what is shared with it, or both. */
+function visibleTo(projectId: ProjectId, filter: BackupFilter): Condition[] {
+  const { own = "private", memberStatus, allProjects } = filter;
+  const hasMember: Condition[] =
+    memberStatus === undefined ? [] : [sql`id in (select backup_id from members where ${allOf(equals("status", memberStatus))})`];
+  const ofProject = [...equals("project_id", allProjects ? undefined : projectId), ...hasMember];
+  if (own === "private") return ofProject;
+  const received = isReceived(projectId, filter, equals("status", memberStatus ?? "accepted"));
+  return own === "shared" ? [received] : [sql`((${allOf(ofProject)}) or ${received})`];
+}
+
+/** A vault holds what was made in it, and what its project received into it. */
+function inVault(projectId: ProjectId, filter: BackupFilter): Condition[] {
+  const { own = "private", allProjects } = filter;
+  const wanted = [...equals("vault_id", filter.vaultId), ...ofVaults(filter, allProjects ? undefined : projectId)];
+  if (own === "private" || wanted.length === 0) return wanted;
+  const received = isReceived(projectId, filter, wanted);
+  return own === "shared" ? [received] : [sql`((${allOf([...equals("project_id", projectId), ...wanted])}) or ${received})`];
+}
+
+/** Shared with a project: the backup itself or, where a parent is asked for, the server backup around it. */
+function isReceived(projectId: ProjectId, { parentId }: BackupFilter, share: readonly Condition[]): Condition {
+  const column = typeof parentId === "string" ? "parent_id" : "id";
+  return sql`${sql.ref(column)} in (select backup_id from members where ${allOf([...equals("dest_project_id", projectId), ...share])})`;
+}
+
+function conditionsOf(filter: BackupFilter): Condition[] {
   const parent: Condition[] = filter.parentId === null ? [sql`parent_id is null`] : equals("parent_id", filter.parentId);
   return [
     ...parent,
     ...equals("checkpoint_id", filter.checkpointId),
-    ...equals("vault_id", filter.vaultId),
     ...equals("resource_id", filter.resourceId),
     ...equals("resource_name", filter.resourceName),
     ...equals("resource_az", filter.resourceAz),
@@ -168,16 +194,14 @@ function conditionsOf(filter: BackupFilter, projectId: ProjectId | undefined): C
     ...isOneOf("status", filter.statuses),
     ...between("created_at", filter.createdFrom, filter.createdTo),
     ...equals("incremental", filter.incremental === undefined ? undefined : Number(filter.incremental)),
-    ...ofVaults(filter, projectId),
   ];
 }
 
-/** What a filter asks of the backup's vault; the same sum as a vault's usage. */
+/** What a filter asks of the vault, of a backup or of a share. */
 function ofVaults({ vaultUsedPercent: percent, enterpriseProjectId }: BackupFilter, projectId: ProjectId | undefined): Condition[] {
-  const used = sql`(select coalesce(sum(c.stored_bytes), 0) from backups c where c.vault_id = v.id and c.resource_type <> 'OS::Nova::Server')`;
   const asked: Condition[] = [
     ...equals("v.enterprise_project_id", enterpriseProjectId),
-    ...(percent === undefined ? [] : [sql<SqlBool>`${used} * 100 >= ${percent} * v.size_gib * 1073741824`]),
+    ...(percent === undefined ? [] : [sql<SqlBool>`${sql.raw(usedBytesOf("v.id"))} * 100 >= ${percent} * v.size_gib * 1073741824`]),
   ];
   if (asked.length === 0) return [];
   return [sql`vault_id in (select v.id from vaults v where ${allOf([...equals("v.project_id", projectId), ...asked])})`];

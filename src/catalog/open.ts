@@ -10,6 +10,7 @@ import { createCheckpointTable } from "./checkpoints.ts";
 import { CatalogError } from "./errors.ts";
 import { createEventTable } from "./events.ts";
 import { createIdentityTable } from "./identity.ts";
+import { createMemberTable } from "./members.ts";
 import { createMetaTable } from "./meta.ts";
 import { migrate } from "./migrate.ts";
 import { createOrganizationPolicyTable } from "./organization-policies.ts";
@@ -148,6 +149,7 @@ function createTables(db: Db, clock: Clock): Tables {
     vaults: createVaultTable(db),
     checkpoints: createCheckpointTable(db),
     backups: createBackupTable(db),
+    members: createMemberTable(db),
     tasks: createTaskTable(db),
     audit: createAuditTable(db),
     policies: createPolicyTable(db),

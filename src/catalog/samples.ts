@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { Backup, BackupStatistics } from "#model/backup.ts";
 import type { Checkpoint } from "#model/checkpoint.ts";
 import type { OrganizationPolicy, Policy } from "#model/policy.ts";
+import type { Member } from "#model/member.ts";
 import type { Server, Snapshot, Volume } from "#model/resource.ts";
 import type { Task } from "#model/task.ts";
 import type { Vault } from "#model/vault.ts";
@@ -253,3 +254,17 @@ export const sampleOrganizationPolicy = (over: Partial<OrganizationPolicy> = {})
   updatedAt: null,
   ...over,
 });
+export function sampleMember(over: Partial<Member> = {}): Member {
+  return {
+    id: randomUUID(),
+    backupId: "backup-1",
+    projectId: sampleProject,
+    destProjectId: "1".repeat(32),
+    status: "pending",
+    vaultId: null,
+    sizeBytes: 536_870_912,
+    createdAt,
+    updatedAt: null,
+    ...over,
+  };
+}

@@ -4,6 +4,7 @@ import type { Backup } from "#model/backup.ts";
 import type { Checkpoint } from "#model/checkpoint.ts";
 import type { OrganizationPolicy, Policy, VaultPolicy } from "#model/policy.ts";
 import type { Delivery, ProjectEvent, Webhook } from "#model/event.ts";
+import type { Member } from "#model/member.ts";
 import type { Server, Snapshot, Volume } from "#model/resource.ts";
 import type { Task } from "#model/task.ts";
 import type { Vault, VaultMove, VaultResource } from "#model/vault.ts";
@@ -45,6 +46,7 @@ export interface Schema {
   /** `stored_bytes` repeats `statistics.storedBytes`, so that sums need not read JSON. */
   backups: RowOf<Backup> & Sequenced & { stored_bytes: number };
   amended_backups: { backup_id: string; project_id: string };
+  members: RowOf<Member>;
   tasks: RowOf<Task> & Sequenced;
   audit: RowOf<AuditEntry>;
   policies: RowOf<Policy>;

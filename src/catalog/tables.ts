@@ -2,6 +2,7 @@ import type { Backup, BackupStatus } from "#model/backup.ts";
 import type { Checkpoint } from "#model/checkpoint.ts";
 import type { Id, ProjectId, TimestampUs } from "#model/ids.ts";
 import type { OrganizationPolicy, Policy, PolicyOperation, VaultPolicy } from "#model/policy.ts";
+import type { Member, MemberStatus } from "#model/member.ts";
 import type { Resource, ResourceType, Server, Snapshot, Volume, VolumeStatus } from "#model/resource.ts";
 import type { Retained } from "#model/retention.ts";
 import type { Task, TaskProgress, TaskStatus, TaskType } from "#model/task.ts";
@@ -32,6 +33,7 @@ export interface Tables {
   vaults: VaultTable;
   checkpoints: CheckpointTable;
   backups: BackupTable;
+  members: MemberTable;
   tasks: TaskTable;
   audit: AuditTable;
   policies: PolicyTable;
@@ -289,6 +291,10 @@ export interface BackupFilter {
   vaultUsedPercent?: number;
   /** Of vaults in this enterprise project. */
   enterpriseProjectId?: string;
+  /** `private`, the default: the project's own. `shared`: another project's that are shared with it. `all`: both. */
+  own?: "private" | "shared" | "all";
+  /** Own ones that have a member in this status; of another project's, the status of the share, `accepted` by default. */
+  memberStatus?: MemberStatus;
   allProjects?: boolean;
 }
 export type BackupSortKey = "created_at" | "updated_at" | "name" | "status" | "protected_at" | "id" | "size" | "resource_id";
@@ -317,6 +323,28 @@ export interface BackupTable {
   expired(now: TimestampUs, limit: number): Promise<Backup[]>;
   /** Whether a live backup (any state but gone) of the resource is in one of the states. */
   countOfResource(resourceId: Id, statuses: readonly BackupStatus[]): Promise<number>;
+}
+
+export interface MemberFilter {
+  destProjectId?: ProjectId;
+  status?: MemberStatus;
+  vaultId?: Id;
+}
+
+export interface MemberTable {
+  insert(member: Member): Promise<void>;
+  get(backupId: Id, destProjectId: ProjectId): Promise<Member | undefined>;
+  list(backupId: Id, filter: MemberFilter, page: Page, sort?: Sort<"created_at" | "updated_at" | "id" | "status">[]): Promise<Listed<Member>>;
+  update(id: Id, patch: Partial<Member>): Promise<void>;
+  remove(id: Id): Promise<void>;
+  /** The accepted share by which a project may read a backup, or a disk backup inside it. */
+  accepted(destProjectId: ProjectId, backupId: Id): Promise<Member | undefined>;
+  /** The shares of some top-level backups with a project, whatever their status. */
+  received(destProjectId: ProjectId, backupIds: readonly Id[]): Promise<Member[]>;
+  /** What a receiver keeps in a vault. */
+  inVault(vaultId: Id): Promise<Member[]>;
+  /** Every share of a project's own backups, oldest first. */
+  ofOwner(projectId: ProjectId): Promise<Member[]>;
 }
 
 export interface TaskFilter {

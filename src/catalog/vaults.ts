@@ -4,6 +4,7 @@ import { createCodec } from "./codec.ts";
 import { equals, isOneOf, newestFirst, selectPage } from "./paging.ts";
 import type { Condition } from "./paging.ts";
 import type { Db } from "./schema.ts";
+import { usedBytesOf } from "./vault-usage.ts";
 import type { VaultTable } from "./tables.ts";
 
 const vaults = createCodec<Vault>({
@@ -120,7 +121,7 @@ export function createVaultTable(db: Db): VaultTable {
       return row && bindings.fromRow(row);
     },
     async usage(vaultId) {
-      const [row] = await db.hot(usageText, [vaultId, vaultId]);
+      const [row] = await db.hot(usageText, [vaultId, vaultId, vaultId]);
       return { allocatedGib: row!.allocated_gib as number, usedBytes: row!.used_bytes as number };
     },
     async summary(projectId) {
@@ -138,19 +139,16 @@ export function createVaultTable(db: Db): VaultTable {
   };
 }
 
-/** A server backup is the sum of its disks' backups: only those are counted in bytes. */
 const usageText = `
   select
     (select cast(coalesce(sum(r.size_gib), 0) as bigint) from vault_resources vr join resources r on r.id = vr.resource_id where vr.vault_id = ?)
       as allocated_gib,
-    (select cast(coalesce(sum(b.stored_bytes), 0) as bigint) from backups b where b.vault_id = ? and b.resource_type <> 'OS::Nova::Server')
-      as used_bytes`;
+    cast(${usedBytesOf("?")} as bigint) as used_bytes`;
 
 const summaryText = `
   select
     (select cast(coalesce(sum(size_gib), 0) as bigint) from vaults where project_id = ?) as size_gib,
-    (select cast(coalesce(sum(b.stored_bytes), 0) as bigint) from vaults v join backups b on b.vault_id = v.id
-      where v.project_id = ? and b.resource_type <> 'OS::Nova::Server') as used_bytes`;
+    (select cast(coalesce(sum(${usedBytesOf("v.id")}), 0) as bigint) from vaults v where v.project_id = ?) as used_bytes`;
 
 const figuresText = `
   select vr.resource_id,

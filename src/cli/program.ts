@@ -18,6 +18,7 @@ import { backupCreate } from "./backup/create.ts";
 import { backupDelete } from "./backup/delete.ts";
 import { backupList } from "./backup/list.ts";
 import { backupRestore } from "./backup/restore.ts";
+import { backupAccept, backupMembers, backupReject, backupShare, backupUnshare } from "./backup/share.ts";
 import { backupDeleted, backupUndelete } from "./backup/undelete.ts";
 import { backupShow } from "./backup/show.ts";
 import { check } from "./check.ts";
@@ -75,8 +76,22 @@ const groups: Record<string, { doc: string; commands: Register[] }> = {
   resource: { doc: "what can be protected: add, list, show, remove", commands: [resourceAdd, resourceList, resourceShow, resourceRemove] },
   vault: { doc: "vaults: create, bind, list, show, delete", commands: [vaultCreate, vaultBind, vaultList, vaultShow, vaultDelete] },
   backup: {
-    doc: "backups: create, list, show, restore, delete, deleted, undelete, damage",
-    commands: [backupCreate, backupList, backupShow, backupRestore, backupDelete, backupDeleted, backupUndelete, backupDamage],
+    doc: "backups: create, list, show, restore, delete, deleted, undelete, damage, share, unshare, members, accept, reject",
+    commands: [
+      backupCreate,
+      backupList,
+      backupShow,
+      backupRestore,
+      backupDelete,
+      backupDeleted,
+      backupUndelete,
+      backupDamage,
+      backupShare,
+      backupUnshare,
+      backupMembers,
+      backupAccept,
+      backupReject,
+    ],
   },
   task: { doc: "work that was asked for: list, show, watch, cancel", commands: [taskList, taskShow, taskWatch, taskCancel] },
   audit: { doc: "who has changed what: list", commands: [auditList] },

@@ -15,8 +15,12 @@ let service: Service;
 
 /** Runs a command with `--json` and gives its answer. */
 // oxlint-disable-next-line typescript/no-explicit-any -- a black-box test looks into answers of any shape
-async function json(...args: string[]): Promise<any> {
-  const { code, stdout, stderr } = await runCommand([...args, "--json", "--endpoint", service.baseUrl]);
+const json = (...args: string[]): Promise<any> => jsonAs({}, ...args);
+
+/** The same as somebody else. */
+// oxlint-disable-next-line typescript/no-explicit-any -- as above
+async function jsonAs(env: Record<string, string>, ...args: string[]): Promise<any> {
+  const { code, stdout, stderr } = await runCommand([...args, "--json", "--endpoint", service.baseUrl], env);
   assert.equal(code, 0, `opencbr ${args.join(" ")}: ${stderr}`);
   assert.equal(stderr, "");
   return JSON.parse(stdout);
@@ -151,6 +155,24 @@ describe("a disk's life at the command line", () => {
     await admin("project", "delete", "eu-de_team");
     const { stderr } = await runCommand(["user", "list", "--endpoint", service.baseUrl]);
     assert.match(stderr, /needs the role admin/);
+  });
+
+  test("a backup is offered to another project, which lists, accepts, restores and gives it up", async () => {
+    const asAdmin = { OS_USERNAME: "admin", OS_PASSWORD: "opencbr-admin" };
+    const { project } = await jsonAs(asAdmin, "project", "create", "other");
+    await jsonAs(asAdmin, "role", "grant", "member", "demo", "other");
+    const there = { OS_PROJECT_NAME: "other" };
+    assert.equal((await json("backup", "share", backupId, project.id)).members[0].status, "pending");
+    assert.equal((await jsonAs(there, "backup", "list", "--shared", "pending")).backups[0].id, backupId);
+    assert.deepEqual((await jsonAs(there, "backup", "list", "--shared")).backups, []);
+    const kept = (await jsonAs(there, "vault", "create", "kept")).vault.id;
+    assert.equal((await jsonAs(there, "backup", "accept", backupId, "--vault", kept)).member.vault_id, kept);
+    assert.equal((await jsonAs(there, "backup", "list", "--shared")).backups[0].vault_id, kept);
+    assert.equal((await json("backup", "members", backupId)).members[0].status, "accepted");
+    assert.equal((await jsonAs(there, "backup", "restore", backupId, "--new-volume", "theirs")).volume.status, "available");
+    assert.equal((await jsonAs(there, "backup", "reject", backupId)).member.status, "rejected");
+    assert.equal((await json("backup", "unshare", backupId, project.id)).unshared, backupId);
+    assert.deepEqual((await json("backup", "members", backupId)).members, []);
   });
 
   test("backups and vaults are deleted, and the command waits until they are gone", async () => {

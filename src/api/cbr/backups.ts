@@ -3,6 +3,7 @@ import type { BackupFilter, BackupSortKey } from "#catalog/tables.ts";
 import type { BackupStatus } from "#model/backup.ts";
 import { DomainError } from "#model/errors.ts";
 import { isUuid } from "#model/ids.ts";
+import { memberStatuses } from "#model/member.ts";
 import { objectTypeOf } from "#model/provider.ts";
 import type { ResourceType } from "#model/resource.ts";
 import { deleteBackup } from "#services/backups/deleteBackup.ts";
@@ -25,6 +26,8 @@ const states = [
   "deleting",
   "error",
 ] as const satisfies readonly BackupStatus[];
+
+const ownTypes = { private: "private", shared: "shared", all_granted: "all" } as const;
 
 const sortKeys: Readonly<Record<string, BackupSortKey>> = {
   created_at: "created_at",
@@ -77,9 +80,13 @@ function readFilter(query: Query): BackupFilter | undefined {
   if (one(query, "used_percent") !== undefined) filter.vaultUsedPercent = integer(query, "used_percent", { min: 1, max: 100, default: 1 });
   const enterprise = one(query, "enterprise_project_id");
   if (enterprise !== undefined && enterprise !== "all_granted_eps") filter.enterpriseProjectId = enterprise;
-  // Nothing is shared between projects yet: no backup is "shared to me", and none has a member.
-  if (one(query, "own_type") === "shared" || one(query, "member_status") !== undefined) return undefined;
-  return filter;
+  const own = one(query, "own_type") ?? "private";
+  if (!Object.hasOwn(ownTypes, own)) return undefined;
+  filter.own = ownTypes[own as keyof typeof ownTypes];
+  const memberStatus = one(query, "member_status");
+  if (memberStatus === undefined) return filter;
+  const known = memberStatuses.find((status) => status === memberStatus);
+  return known === undefined ? undefined : { ...filter, memberStatus: known };
 }
 
 const backupParams = paramsSchema("project_id", "backup_id");
@@ -149,7 +156,7 @@ export const backupRoutes = [
     successStatus: 200,
     schema: { params: backupParams },
     async handler({ params }, caller, context) {
-      return { body: { backup: renderBackup(await showBackup(context, caller, { backupId: backupIdOf(params) })) } };
+      return { body: { backup: renderBackup(await showBackup(context, caller, { backupId: backupIdOf(params), orShared: true })) } };
     },
   }),
   defineRoute({
@@ -188,7 +195,7 @@ export const backupRoutes = [
       const backupId = backupIdOf(params);
       if (restore.details)
         throw new DomainError("invalidRequest", "restore.details: this kind of backup is restored whole, not by file", { field: "restore.details" });
-      const { backup } = await showBackup(context, caller, { backupId });
+      const { backup } = await showBackup(context, caller, { backupId, orShared: true });
       const isServer = backup.resourceType === "OS::Nova::Server";
       const target = isServer ? (restore.server_id ?? restore.resource_id) : (restore.volume_id ?? restore.resource_id);
       const field = isServer ? "restore.server_id" : "restore.volume_id";

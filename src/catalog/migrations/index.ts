@@ -7,6 +7,7 @@ import { rowSums } from "./0006-row-sums.ts";
 import { events } from "./0007-events.ts";
 import { amendedBackups } from "./0008-amended-backups.ts";
 import { vaultMoves } from "./0009-vault-moves.ts";
+import { members } from "./0010-members.ts";
 import type { Migration } from "./migration.ts";
 
 /** In order. A released migration is never edited: what is wrong with it is put right by a later one. */
@@ -20,4 +21,5 @@ export const migrations: readonly Migration[] = [
   events,
   amendedBackups,
   vaultMoves,
+  members,
 ];

@@ -5,18 +5,19 @@ import { taskSuccess, until } from "./tasks.ts";
 import { showVolume } from "./transfer.ts";
 import type { WireTask, WireVolume } from "./wire.ts";
 
-/** Restores a disk backup to a new volume and follows it to the end. */
+/** The first version of Block Storage that makes volumes of backups. */
+const fromBackup = { "openstack-api-version": "volume 3.47" };
+
+/** Restores a disk backup, also one that another project shares, to a new volume and follows it to the end. */
 export async function restoreToNewVolume(client: Client, backupId: string, name: string, bars: Bars): Promise<WireVolume> {
-  const { restore } = await client.volume<{ restore: { volume_id: string } }>("POST", `backups/${encodeURIComponent(backupId)}/restore`, {
-    restore: { name },
-  });
+  const { volume: made } = await client.volume<{ volume: WireVolume }>("POST", "volumes", { volume: { name, backup_id: backupId } }, fromBackup);
   const task = await until("the restore's task", 60, async () => {
     const { operation_logs: tasks } = await client.cbr<{ operation_logs: WireTask[] }>("GET", "operation-logs?operation_type=restore&limit=100");
-    return tasks.find((found) => found.extra_info.restore?.target_resource_id === restore.volume_id);
+    return tasks.find((found) => found.extra_info.restore?.target_resource_id === made.id);
   });
   await taskSuccess(client, task.id, bars);
-  return until(`volume ${restore.volume_id}`, 3600, async () => {
-    const volume = await showVolume(client, restore.volume_id);
+  return until(`volume ${made.id}`, 3600, async () => {
+    const volume = await showVolume(client, made.id);
     if (volume.status.startsWith("error"))
       throw new CommandError(`the restore of ${backupId} failed: volume ${volume.id} is in status ${volume.status}`);
     return volume.status === "available" ? volume : undefined;

@@ -33,6 +33,14 @@ export interface WireBackup {
   extend_info: { incremental: boolean; snapshot_id: string | null; [more: string]: unknown };
 }
 
+/** A project that a backup is shared with. */
+export interface WireMember {
+  dest_project_id: string;
+  status: string;
+  vault_id: string | null;
+  created_at: string;
+}
+
 /** A disk backup that has lost something. */
 export interface WireDamage {
   backup_id: string;

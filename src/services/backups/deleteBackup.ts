@@ -17,6 +17,8 @@ import { asInput } from "../support/task-input.ts";
  */
 export async function deleteBackup(context: Context, caller: Caller, input: { backupId: Id; refuseDependents?: boolean }): Promise<{ taskId: Id }> {
   const taskId = await context.catalog.transaction(async (tables) => {
+    if ((await tables.members.accepted(caller.projectId, input.backupId)) !== undefined)
+      throw new DomainError("backupNotDeletable", `Backup ${input.backupId} is another project's; give up the share instead.`);
     const { backup, hasDependents } = await findBackupView(tables, caller, input.backupId);
     if (backup.parentId !== null) {
       throw new DomainError("backupNotDeletable", `Backup ${backup.id} is part of server backup ${backup.parentId}; it goes with that one.`);

@@ -1,17 +1,18 @@
 import { stat } from "node:fs/promises";
 import type { Tables } from "#catalog/tables.ts";
-import type { Backup } from "#model/backup.ts";
 import type { Caller } from "#model/caller.ts";
 import { DomainError } from "#model/errors.ts";
 import type { Id, TimestampUs } from "#model/ids.ts";
 import type { Volume, VolumeStatus } from "#model/resource.ts";
 import type { Context } from "../context.ts";
 import { checkLooseName } from "../support/checks.ts";
-import { findBackup, findServer, findVolume } from "../support/find.ts";
+import { findServer, findVolume } from "../support/find.ts";
 import { refuseWhileCopied } from "../support/holds.ts";
 import { isLocal, pathOf } from "../support/paths.ts";
 import { planServerRestore } from "../support/plan-server-restore.ts";
 import { insertRestore, refuseUnlessRestorable } from "../support/restore-rows.ts";
+import { findReadableBackup } from "../support/shares.ts";
+import type { Readable } from "../support/shares.ts";
 import type { RestoreTaskInput } from "../support/task-input.ts";
 import { defaultVolumeType } from "../support/volume-rows.ts";
 
@@ -35,7 +36,8 @@ export interface RestoreBackupResult {
 }
 
 /**
- * Queues a restore: of a disk onto a volume or a new one, of a server onto disks of a server. Everything is checked before anything changes.
+ * Queues a restore: of a disk onto a volume or a new one, of a server onto disks of a server. The backup may be another project's that is shared with
+ * the caller's. Everything is checked before anything changes.
  * @throws DomainError `backupNotFound`, `backupNotRestorable`, `vaultUnavailableForRestore`, `volumeNotFound`, `serverNotFound`,
  * `diskStatusForbidsRestore`, `targetBeingBackedUp`, `resourceBeingRestored`, `targetTooSmall`, `badMapping`, `dataDiskOntoSystemDisk`,
  * `architectureDiffers`, `invalidRequest`
@@ -43,18 +45,19 @@ export interface RestoreBackupResult {
 export async function restoreBackup(context: Context, caller: Caller, input: RestoreBackupInput): Promise<RestoreBackupResult> {
   const files = await fileSizes(context, caller, input);
   const result = await context.catalog.transaction(async (tables) => {
-    const backup = await findBackup(tables, caller, input.backupId);
-    await refuseUnlessRestorable(tables, backup);
+    const from = await findReadableBackup(tables, caller, input.backupId);
+    const { backup } = from;
+    await refuseUnlessRestorable(tables, from);
     const now = context.clock.nowUs();
-    if (backup.resourceType === "OS::Nova::Server") return restoreServer(context, tables, caller, backup, input);
+    if (backup.resourceType === "OS::Nova::Server") return restoreServer(context, tables, caller, from, input);
     if (backup.resourceType !== "OS::Cinder::Volume")
       throw new DomainError("backupNotRestorable", `A backup of ${backup.resourceType} cannot be restored.`);
     if (input.serverId !== undefined || (input.mappings?.length ?? 0) > 0) {
       throw new DomainError("badMapping", "server_id and mappings are for server backups only", { field: "mappings" });
     }
     return input.volumeId === undefined
-      ? restoreToNewVolume(context, tables, caller, backup, input, now)
-      : restoreToVolume(context, tables, caller, backup, input.volumeId, files, input.allowHoles ?? false);
+      ? restoreToNewVolume(context, tables, caller, from, input, now)
+      : restoreToVolume(context, tables, caller, from, input.volumeId, files, input.allowHoles ?? false);
   });
   context.wake();
   return result;
@@ -68,7 +71,8 @@ interface FileSizes {
 
 async function fileSizes(context: Context, caller: Caller, input: RestoreBackupInput): Promise<FileSizes | undefined> {
   if (input.volumeId === undefined) return undefined;
-  const [backup, volume] = [await findBackup(context.catalog, caller, input.backupId), await findVolume(context.catalog, caller, input.volumeId)];
+  const { backup } = await findReadableBackup(context.catalog, caller, input.backupId);
+  const volume = await findVolume(context.catalog, caller, input.volumeId);
   if (isLocal(volume.locator) || backup.rootKey === null) return undefined;
   const path = await pathOf(context.settings, volume.locator);
   const [root, stats] = [await context.engine.readRoot(backup.projectId, backup.id), await stat(path)];
@@ -79,10 +83,11 @@ async function restoreToNewVolume(
   context: Context,
   tables: Tables,
   caller: Caller,
-  backup: Backup,
+  from: Readable,
   { newVolumeName, allowHoles = false }: RestoreBackupInput,
   createdAt: TimestampUs,
 ): Promise<RestoreBackupResult> {
+  const { backup, share } = from;
   const id = context.random.uuid();
   const volume: Volume = {
     id,
@@ -98,7 +103,7 @@ async function restoreToNewVolume(
     volumeType: backup.volumeType ?? defaultVolumeType,
     bootable: backup.bootable ?? false,
     encryption: backup.encryption,
-    metadata: backup.volumeMetadata,
+    metadata: share === null ? backup.volumeMetadata : {},
     tags: [],
     sourceSnapshotId: null,
     sourceVolumeId: null,
@@ -107,18 +112,19 @@ async function restoreToNewVolume(
     updatedAt: null,
   };
   await tables.resources.insert(volume);
-  return queueOntoVolume(context, tables, caller, backup, volume, null, allowHoles);
+  return queueOntoVolume(context, tables, caller, from, volume, null, allowHoles);
 }
 
 async function restoreToVolume(
   context: Context,
   tables: Tables,
   caller: Caller,
-  backup: Backup,
+  from: Readable,
   volumeId: Id,
   files: FileSizes | undefined,
   allowHoles: boolean,
 ): Promise<RestoreBackupResult> {
+  const { backup } = from;
   const volume = await findVolume(tables, caller, volumeId);
   const previousStatus = await takeForRestore(context, tables, volume, ["available"]);
   if (volume.sizeGib < backup.resourceSizeGib) {
@@ -131,20 +137,21 @@ async function restoreToVolume(
       field: "volume_id",
     });
   }
-  return queueOntoVolume(context, tables, caller, backup, volume, previousStatus, allowHoles);
+  return queueOntoVolume(context, tables, caller, from, volume, previousStatus, allowHoles);
 }
 
 async function queueOntoVolume(
   context: Context,
   tables: Tables,
   caller: Caller,
-  backup: Backup,
+  from: Readable,
   volume: Volume,
   previousStatus: VolumeStatus | null,
   allowHoles: boolean,
 ): Promise<RestoreBackupResult> {
+  const { backup } = from;
   const targets = [{ backupId: backup.id, volumeId: volume.id, previousStatus }];
-  const task = await insertRestore(context, tables, caller, backup, {
+  const task = await insertRestore(context, tables, caller, from, {
     targets,
     targetResourceId: volume.id,
     targetResourceName: volume.name,
@@ -168,9 +175,10 @@ async function restoreServer(
   context: Context,
   tables: Tables,
   caller: Caller,
-  backup: Backup,
+  from: Readable,
   input: RestoreBackupInput,
 ): Promise<RestoreBackupResult> {
+  const { backup } = from;
   if (input.volumeId !== undefined || input.newVolumeName !== undefined) {
     throw new DomainError("badMapping", "volume_id is for disk backups only; a server backup is restored with server_id and mappings", {
       field: "volume_id",
@@ -182,7 +190,7 @@ async function restoreServer(
   for (const { child, volume } of plan) {
     targets.push({ backupId: child.id, volumeId: volume.id, previousStatus: await takeForRestore(context, tables, volume, ["in-use", "available"]) });
   }
-  const task = await insertRestore(context, tables, caller, backup, {
+  const task = await insertRestore(context, tables, caller, from, {
     targets,
     targetResourceId: server.id,
     targetResourceName: server.name,

@@ -2,6 +2,7 @@ import type { Domain, Page, Project, Tables } from "#catalog/tables.ts";
 import type { Backup } from "#model/backup.ts";
 import type { Checkpoint } from "#model/checkpoint.ts";
 import type { Id, ProjectId } from "#model/ids.ts";
+import type { Member } from "#model/member.ts";
 import type { Resource, Snapshot } from "#model/resource.ts";
 import type { Vault, VaultMove, VaultResource } from "#model/vault.ts";
 
@@ -23,6 +24,8 @@ export interface ProjectState {
   checkpoints: Checkpoint[];
   /** What has changed of backups since they were sealed; absent in older states. */
   amended?: Amendment[];
+  /** With whom the project shares its backups. */
+  members: Member[];
 }
 
 /** What may change of a backup after its root object was sealed. */
@@ -66,5 +69,6 @@ export async function projectState(tables: Tables, projectId: ProjectId): Promis
     failed,
     checkpoints: [...checkpoints.values()],
     amended: (await tables.backups.amended(projectId)).map(({ id, name, vaultId, updatedAt }) => ({ id, name, vaultId, updatedAt })),
+    members: await tables.members.ofOwner(projectId),
   };
 }

@@ -13,6 +13,8 @@ import type { Engine } from "#repository/engine-types.ts";
 import { listBackups } from "../backups/listBackups.ts";
 import { updateBackup } from "../backups/updateBackup.ts";
 import { createCheckpoint } from "../checkpoints/createCheckpoint.ts";
+import { addMember } from "../members/addMember.ts";
+import { updateMemberStatus } from "../members/updateMemberStatus.ts";
 import { addServer } from "../resources/addServer.ts";
 import { createVault } from "../vaults/createVault.ts";
 import { makeVolume, makeWorld } from "../../../test/support/world.ts";
@@ -22,7 +24,7 @@ import { rebuildCatalog } from "./rebuildCatalog.ts";
 
 const kind = { protectType: "backup", consistentLevel: "crash_consistent", sizeGib: 100 } as const;
 
-/** Two backups of a disk in a vault with a tag, one of a server with two disks. */
+/** Two backups of a disk in a vault with a tag; one of a server with two disks, which another project has accepted into a vault of its own. */
 async function story(world: World): Promise<Caller> {
   const { context } = world;
   const caller = await world.newCaller();
@@ -51,6 +53,12 @@ async function story(world: World): Promise<Caller> {
   });
   await createCheckpoint(context, caller, { vaultId: servers.vault.id });
   await world.runAll();
+  const receiver = await world.newCaller();
+  const kept = await createVault(context, receiver, { ...kind, name: "kept", objectType: "server", resources: [] });
+  const [whole] = (await world.catalog.backups.list(caller.projectId, { resourceId: server.id }, { limit: 1, offset: 0 })).items;
+  const backupId = whole!.backup.id;
+  await addMember(context, caller, { backupId, projectIds: [receiver.projectId] });
+  await updateMemberStatus(context, receiver, { backupId, memberId: receiver.projectId, status: "accepted", vaultId: kept.vault.id });
   return caller;
 }
 
@@ -68,7 +76,9 @@ async function dump({ projectId }: Caller, catalog: Catalog): Promise<unknown> {
   const checkpoints = await Promise.all(backups.map(({ backup }) => catalog.checkpoints.get(projectId, backup.checkpointId)));
   const bindings = await Promise.all(vaults.map(({ id }) => catalog.vaults.resourcesOf(id)));
   const project = await catalog.identity.getProject(projectId);
-  return { backups, vaults, checkpoints, bindings, resources: (await catalog.resources.list(projectId, {}, page)).items, project };
+  const members = await catalog.members.ofOwner(projectId);
+  const keptIn = await Promise.all(members.map(({ destProjectId, vaultId }) => catalog.vaults.get(destProjectId, vaultId!)));
+  return { members, keptIn, backups, vaults, checkpoints, bindings, resources: (await catalog.resources.list(projectId, {}, page)).items, project };
 }
 
 /** The same engine, that fails at the n-th reading; the same catalog, that fails before or after its n-th transaction. */
@@ -123,7 +133,7 @@ test("wherever a rebuild is interrupted, the next one ends it, and the catalog i
     await first.close();
     const second = await openCatalog({ path });
     const report = await rebuildCatalog({ ...common, catalog: second, engine: world.engine });
-    assert.deepEqual({ ...report, unreadable: [] }, { projects: 1, backups: 4, unreadable: [] });
+    assert.deepEqual({ ...report, unreadable: [] }, { projects: 2, backups: 4, unreadable: [] });
     assert.deepEqual(await dump(caller, second), before, `interrupted at step ${n}`);
     assert.equal(await second.meta.get("nodeId"), world.context.settings.nodeId);
     await second.close();
@@ -143,6 +153,7 @@ test("wherever a rebuild is interrupted, the next one ends it, and the catalog i
     expected["resources"].map((resource: { id: string }) => resource.id),
   );
   assert.equal(fromDocuments["project"].id, caller.projectId);
+  assert.deepEqual(fromDocuments["members"], [], "no root object tells with whom a backup is shared: nobody reads it then");
   await alone.close();
   rmSync(folder, { recursive: true });
   await world.close();
@@ -153,6 +164,30 @@ const stateless = (engine: Engine): Pick<Engine, "listTenants" | "listRoots" | "
   listRoots: (tenant) => engine.listRoots(tenant),
   readRoot: (tenant, id) => engine.readRoot(tenant, id),
   readState: () => Promise.resolve(undefined),
+});
+
+test("a share whose receiver's vault does not come back waits for an answer; an older state has no shares", async () => {
+  const world = await makeWorld();
+  const caller = await story(world);
+  await createStateKeeper({ ...world.context, log: silentLog }).keep();
+  const { volumesPath } = world.context.settings;
+  const rebuilt = async (change: (state: Record<string, unknown>) => object) => {
+    const catalog = await openCatalog({ path: ":memory:" });
+    const engine = {
+      ...stateless(world.engine),
+      async readState(tenant: string) {
+        const state = await world.engine.readState(tenant);
+        return state && { ...state, document: change(state.document as Record<string, unknown>) };
+      },
+    };
+    await rebuildCatalog({ catalog, engine, random: systemRandom, volumesPath });
+    const members = await catalog.members.ofOwner(caller.projectId);
+    await catalog.close();
+    return members.map(({ status, vaultId }) => [status, vaultId]);
+  };
+  assert.deepEqual(await rebuilt((state) => (state["resources"]?.toString() === "" ? { ...state, vaults: [] } : state)), [["pending", null]]);
+  assert.deepEqual(await rebuilt((state) => ({ ...state, members: undefined })), []);
+  await world.close();
 });
 
 test("what cannot be read is told, one by one, and the rest is rebuilt; a store that fails ends it", async () => {

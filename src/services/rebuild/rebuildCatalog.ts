@@ -7,7 +7,7 @@ import type { Engine, RootDescription } from "#repository/engine-types.ts";
 import { RepositoryError } from "#repository/engine-types.ts";
 import { sealedAtOf } from "../runs/backup-disk.ts";
 import { readDocument, readProjectState } from "./readDocument.ts";
-import { addBackup, beginProject, finishProject } from "./rebuildProject.ts";
+import { addBackup, beginProject, finishProject, settleShares } from "./rebuildProject.ts";
 import type { Known } from "./rebuildProject.ts";
 
 export interface RebuildRequest {
@@ -75,6 +75,7 @@ export async function rebuildCatalog({ catalog, engine, random, volumesPath, onP
     }
     await catalog.transaction((tables) => finishProject(tables, projectId, context));
   }
+  for (const projectId of roots.keys()) await catalog.transaction((tables) => settleShares(tables, projectId));
   onProgress?.(total, total);
   await catalog.meta.set("nodeId", newest.nodeId);
   return report;

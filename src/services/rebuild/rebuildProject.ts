@@ -160,8 +160,21 @@ export async function finishProject(tables: Tables, projectId: ProjectId, { stat
     const isThere = (await tables.backups.get(projectId, id)) !== undefined && (await tables.vaults.get(projectId, patch.vaultId)) !== undefined;
     if (isThere) await tables.backups.amend(projectId, id, patch);
   }
+  for (const member of state?.members ?? []) {
+    const backup = await tables.backups.get(projectId, member.backupId);
+    const isThere = (await tables.members.get(member.backupId, member.destProjectId)) !== undefined;
+    if (backup !== undefined && !isThere) await tables.members.insert(member);
+  }
   for (const vault of (await tables.vaults.list(projectId, {}, { limit: 1_000_000, offset: 0 })).items)
     await tables.meta.remove(bindingsKey(vault.id));
+}
+
+/** When every project is there: a share whose receiver's vault did not come back waits for another answer. Safe to repeat. */
+export async function settleShares(tables: Tables, projectId: ProjectId): Promise<void> {
+  for (const member of await tables.members.ofOwner(projectId)) {
+    if (member.vaultId === null || (await tables.vaults.get(member.destProjectId, member.vaultId)) !== undefined) continue;
+    await tables.members.update(member.id, { status: "pending", vaultId: null });
+  }
 }
 
 async function addFailed(tables: Tables, backup: Backup, state: ProjectState): Promise<void> {

@@ -11,8 +11,9 @@ import { finishTask } from "./run.ts";
 /** Where a volume of ours is restored before it replaces what there is. */
 export const restorePart = (context: Context, volumeId: Id): string => localPath(context.settings, volumeId) + partSuffix;
 
-/** The restored backup, and the disks inside a server backup, are available again. */
+/** The restored backup, and the disks inside a server backup, are available again. A shared one never was anything else. */
 export async function releaseBackups(tables: Tables, task: Task, now: TimestampUs): Promise<void> {
+  if (restoreInput(task).ownerProjectId !== undefined) return;
   for (const id of [task.backupId!, ...(await tables.backups.children(task.backupId!)).map((child) => child.id)]) {
     await tables.backups.transition(id, "available", { updatedAt: now }, ["waiting_restore", "restoring"]);
   }

@@ -8,6 +8,7 @@ import type { Context } from "../context.ts";
 import { gibBytes } from "../support/checks.ts";
 import { describeDamage } from "../check/damage-view.ts";
 import { isLocal, localPath, pathOf } from "../support/paths.ts";
+import { findReadableBackup } from "../support/shares.ts";
 import { restoreInput } from "../support/task-input.ts";
 import type { RestoreTaskInput } from "../support/task-input.ts";
 import { changesOf } from "../support/volume-changes.ts";
@@ -33,7 +34,7 @@ export async function runRestore(run: TaskRun): Promise<void> {
   const touched = new Set<Id>();
   try {
     const targets = await prepare(run);
-    const { allowHoles = false } = restoreInput(task);
+    const { allowHoles = false, ownerProjectId: tenant = task.projectId } = restoreInput(task);
     const lost: Lost = [];
     let writtenBytes = 0;
     let before = 0;
@@ -43,7 +44,7 @@ export async function runRestore(run: TaskRun): Promise<void> {
       if (isLocal(target.volume.locator)) await rm(target.path, { force: true });
       else touched.add(target.volumeId);
       const outcome = await context.engine.restore(
-        { tenant: task.projectId, backupId: target.backupId, target: { kind: "file", path: target.path }, sizeBytes: target.sizeBytes, allowHoles },
+        { tenant, backupId: target.backupId, target: { kind: "file", path: target.path }, sizeBytes: target.sizeBytes, allowHoles },
         {
           signal: control.signal,
           onProgress: (at) =>
@@ -55,6 +56,7 @@ export async function runRestore(run: TaskRun): Promise<void> {
       before += target.dataBytes;
     }
     control.signal.throwIfAborted();
+    await refuseUnlessReadable(run);
     for (const target of targets) {
       if (!isLocal(target.volume.locator)) continue;
       const path = localPath(context.settings, target.volumeId);
@@ -70,15 +72,24 @@ export async function runRestore(run: TaskRun): Promise<void> {
   }
 }
 
-async function prepare({ context, task }: TaskRun): Promise<Target[]> {
+/** A share may have ended since the restore was asked for. @throws DomainError `backupNotFound` */
+async function refuseUnlessReadable({ context, task }: TaskRun): Promise<void> {
+  if (restoreInput(task).ownerProjectId !== undefined) await findReadableBackup(context.catalog, task, task.backupId!);
+}
+
+async function prepare(run: TaskRun): Promise<Target[]> {
+  const { context, task } = run;
   const { catalog, clock } = context;
+  const { targets: wanted, allowHoles, ownerProjectId } = restoreInput(task);
+  const tenant = ownerProjectId ?? task.projectId;
+  await refuseUnlessReadable(run);
   const targets: Target[] = [];
-  for (const target of restoreInput(task).targets) {
+  for (const target of wanted) {
     const volume = await catalog.resources.getVolume(task.projectId, target.volumeId);
     if (volume === undefined) throw new DomainError("volumeNotFound", `Volume ${target.volumeId} is no longer there.`);
-    const root = await context.engine.readRoot(task.projectId, target.backupId);
+    const root = await context.engine.readRoot(tenant, target.backupId);
     if (root === undefined) throw new RepositoryError("missingRoot", `backup ${target.backupId} has no root object`);
-    const [damage] = restoreInput(task).allowHoles === true ? [] : await context.engine.damage(task.projectId, target.backupId);
+    const [damage] = allowHoles === true ? [] : await context.engine.damage(tenant, target.backupId);
     if (damage !== undefined) throw new DomainError("backupDamaged", describeDamage(damage));
     const { path, sizeBytes } = await placeOf(context, volume);
     if (sizeBytes < root.sizeBytes)
@@ -87,9 +98,8 @@ async function prepare({ context, task }: TaskRun): Promise<Target[]> {
   }
   await catalog.transaction(async (tables) => {
     const now = clock.nowUs();
-    for (const id of [task.backupId!, ...(await tables.backups.children(task.backupId!)).map((child) => child.id)]) {
-      await tables.backups.transition(id, "restoring", { updatedAt: now }, ["waiting_restore"]);
-    }
+    const family = ownerProjectId === undefined ? [task.backupId!, ...(await tables.backups.children(task.backupId!)).map((child) => child.id)] : [];
+    for (const id of family) await tables.backups.transition(id, "restoring", { updatedAt: now }, ["waiting_restore"]);
     for (const { volumeId } of targets) await tables.resources.transition(volumeId, ["creating"], "restoring-backup", now);
   });
   return targets;

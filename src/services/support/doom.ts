@@ -3,6 +3,7 @@ import type { Backup } from "#model/backup.ts";
 import { DomainError } from "#model/errors.ts";
 import type { Id, ProjectId, TimestampUs } from "#model/ids.ts";
 import { naiveUtc } from "#model/timestamps.ts";
+import { stopReceivedRestores } from "./shares.ts";
 
 /** Top-level backups of a vault, or of one resource in it. */
 export async function topLevelBackups(tables: Tables, projectId: ProjectId, vaultId: Id, resourceId?: Id): Promise<Backup[]> {
@@ -61,8 +62,9 @@ async function mayBeBase(tables: Tables, backup: Backup): Promise<boolean> {
   return (await tables.backups.newestBase(backup.projectId, backup.resourceId))?.id === backup.id;
 }
 
-/** Moves a backup and the disk backups inside it to `waiting_delete`. */
+/** Moves a backup and the disk backups inside it to `waiting_delete`; who it is shared with stops restoring it. */
 export async function doom(tables: Tables, backup: Backup, now: TimestampUs): Promise<void> {
+  await stopReceivedRestores(tables, backup.id, now);
   for (const each of [backup, ...(await tables.backups.children(backup.id))]) {
     if (!(await tables.backups.transition(each.id, "waiting_delete", { updatedAt: now }, ["available", "error"]))) {
       throw new DomainError("backupNotDeletable", `Backup ${each.id} is ${each.status}; only an available or failed one can be deleted.`);

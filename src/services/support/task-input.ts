@@ -1,5 +1,5 @@
 import type { BackupStatus } from "#model/backup.ts";
-import type { Id } from "#model/ids.ts";
+import type { Id, ProjectId } from "#model/ids.ts";
 import type { VolumeStatus } from "#model/resource.ts";
 import type { Task } from "#model/task.ts";
 import { invariant } from "#platform/invariant.ts";
@@ -31,6 +31,8 @@ export interface RestoreTaskInput {
   targetResourceName: string;
   /** Restore what can be read of a damaged backup. */
   allowHoles?: boolean;
+  /** Whose backup it is, when another project shares it: its bytes are read as that project's. */
+  ownerProjectId?: ProjectId;
 }
 
 /** What a `check` task must do. */

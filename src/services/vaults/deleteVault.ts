@@ -5,10 +5,11 @@ import { providerIds } from "#model/provider.ts";
 import type { Context } from "../context.ts";
 import { doom, isKeptByLock, refuseUnlessRemovable, topLevelBackups } from "../support/doom.ts";
 import { findVault } from "../support/find.ts";
+import { stopReceivedRestores } from "../support/shares.ts";
 import { newTask } from "../support/new-task.ts";
 
 /**
- * Deletes a vault with every backup in it; it is `deleting` until it is gone.
+ * Deletes a vault with every backup in it; it is `deleting` until it is gone. What others share into it is given up.
  * @throws DomainError `vaultNotFound`, `vaultNotDeletable`, `vaultStatusForbids`, `backupRunning`, `backupInUse`, `backupNotDeletable`
  */
 export async function deleteVault(context: Context, caller: Caller, input: { vaultId: Id }): Promise<{ taskId: Id }> {
@@ -25,6 +26,10 @@ export async function deleteVault(context: Context, caller: Caller, input: { vau
         throw new DomainError("vaultNotDeletable", `Vault ${vault.id} is locked and keeps backups whose time is not over.`);
       await refuseUnlessRemovable(tables, backup, now);
       await doom(tables, backup, now);
+    }
+    for (const share of await tables.members.inVault(vault.id)) {
+      await stopReceivedRestores(tables, share.backupId, now, share.destProjectId);
+      await tables.members.remove(share.id);
     }
     await tables.vaults.update(vault.id, { status: "deleting", updatedAt: now });
     const task = newTask(context, {

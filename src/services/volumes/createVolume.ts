@@ -6,10 +6,11 @@ import type { Locator, Volume, VolumeEncryption } from "#model/resource.ts";
 import type { Context } from "../context.ts";
 import { inBackground } from "../support/background.ts";
 import { checkLooseDescription, checkLooseName, checkMetadata, checkWholeNumber, checkZone, gibBytes, maxVolumeGib } from "../support/checks.ts";
-import { findBackup, findSnapshot, findVolume } from "../support/find.ts";
+import { findSnapshot, findVolume } from "../support/find.ts";
 import { holdForCopy } from "../support/holds.ts";
 import { localPath, pathOf } from "../support/paths.ts";
 import { insertRestore, refuseUnlessRestorable } from "../support/restore-rows.ts";
+import { findReadableBackup } from "../support/shares.ts";
 import { cloneFile, createSparse, duplicate } from "../support/volume-files.ts";
 import { checkEncryption, defaultVolumeType } from "../support/volume-rows.ts";
 
@@ -113,14 +114,16 @@ async function originOf(context: Context, caller: Caller, input: CreateVolumeInp
     return { sizeGib: source.sizeGib, inherited: inheritedFrom(source), copy: { holdId: source.id, locator: source.locator } };
   }
   if (input.backupId !== undefined) {
-    const backup = await findBackup(catalog, caller, input.backupId);
+    const { backup, share } = await findReadableBackup(catalog, caller, input.backupId);
+    if (backup.resourceType !== "OS::Cinder::Volume")
+      throw new DomainError("backupNotRestorable", "A server backup has no bytes of its own: name one of the disk backups inside it.");
     return {
       sizeGib: backup.resourceSizeGib,
       inherited: {
         ...(backup.volumeType === null ? {} : { volumeType: backup.volumeType }),
         bootable: backup.bootable ?? false,
         encryption: backup.encryption,
-        metadata: backup.volumeMetadata,
+        metadata: share === null ? backup.volumeMetadata : {},
       },
     };
   }
@@ -172,11 +175,11 @@ async function startCopy(context: Context, volume: Volume, copy: { holdId: Id; l
 
 async function fromBackup(context: Context, caller: Caller, backupId: Id, volume: Volume): Promise<Volume> {
   await context.catalog.transaction(async (tables) => {
-    const backup = await findBackup(tables, caller, backupId);
-    await refuseUnlessRestorable(tables, backup);
+    const from = await findReadableBackup(tables, caller, backupId);
+    await refuseUnlessRestorable(tables, from);
     await tables.resources.insert(volume);
-    await insertRestore(context, tables, caller, backup, {
-      targets: [{ backupId: backup.id, volumeId: volume.id, previousStatus: null }],
+    await insertRestore(context, tables, caller, from, {
+      targets: [{ backupId, volumeId: volume.id, previousStatus: null }],
       targetResourceId: volume.id,
       targetResourceName: volume.name,
     });
