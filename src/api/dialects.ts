@@ -1,7 +1,11 @@
 import type { FastifyInstance } from "fastify";
+import { agentRoutes } from "./cbr/agents.ts";
 import { backupRoutes as cbrBackupRoutes } from "./cbr/backups.ts";
 import { checkpointRoutes } from "./cbr/checkpoints.ts";
 import { memberRoutes } from "./cbr/members.ts";
+import { featureRoutes } from "./cbr/features.ts";
+import { protectableRoutes } from "./cbr/protectables.ts";
+import { regionRoutes } from "./cbr/region.ts";
 import { tagRoutes } from "./cbr/tags.ts";
 import { taskRoutes as cbrTaskRoutes } from "./cbr/tasks.ts";
 import { vaultOrderRoutes } from "./cbr/vault-orders.ts";
@@ -61,8 +65,12 @@ export function dialects(options: BlockStorageOptions): Dialect[] {
         ...checkpointRoutes,
         ...cbrTaskRoutes,
         ...tagRoutes,
+        ...protectableRoutes,
+        ...featureRoutes,
+        ...agentRoutes,
       ],
     },
+    { name: "cbr", prefixes: ["/v3", "/cbr/v3"], routes: regionRoutes },
     { name: "cbr", prefixes: ["/cbr"], routes: cbrVersionRoutes },
     { name: "cinder", prefixes: ["/volume"], routes: versionRoutes },
     { name: "cinder", prefixes: ["/volume/v3/:project_id"], routes: blockStorageRoutes("v3", options) },

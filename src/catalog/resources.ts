@@ -1,4 +1,5 @@
 import { sql } from "kysely";
+import type { SqlBool } from "kysely";
 import type { Id, ProjectId } from "#model/ids.ts";
 import type { Resource, Server, ServerDisk, Volume } from "#model/resource.ts";
 import { createCodec } from "./codec.ts";
@@ -79,6 +80,8 @@ export function createResourceTable(db: Db): ResourceTable {
         visible: equals("project_id", filter.allProjects ? undefined : projectId),
         filter: [
           ...equals("type", filter.type),
+          ...equals("id", filter.id),
+          ...(filter.serverId === undefined ? [] : [sql<SqlBool>`id in (select volume_id from server_disks where server_id = ${filter.serverId})`]),
           ...equals("name", filter.name),
           ...contains("name", filter.nameContains),
           ...equals("status", filter.status),

@@ -165,6 +165,9 @@ export interface Listed<T> {
 }
 
 export interface ResourceFilter {
+  id?: Id;
+  /** Disks of this server. */
+  serverId?: Id;
   type?: ResourceType;
   name?: string;
   nameContains?: string;
@@ -218,6 +221,14 @@ export interface VaultFilter {
 export interface VaultSummary {
   sizeGib: number;
   usedBytes: number;
+}
+
+/** Backups of one resource, in whatever vaults. */
+export interface ResourceUsage {
+  resourceId: Id;
+  resourceType: ResourceType;
+  backupCount: number;
+  storedBytes: number;
 }
 
 /** Backups of one resource in one vault. */
@@ -321,6 +332,8 @@ export interface BackupTable {
   newestBase(projectId: ProjectId, resourceId: Id, before?: TimestampUs): Promise<Backup | undefined>;
   /** Available top-level backups whose `expiredAt` has passed; automatic ones stay while the backup policy of their vault is disabled. */
   expired(now: TimestampUs, limit: number): Promise<Backup[]>;
+  /** What top-level backups take in the store with their disks, by resource and in order of its id. */
+  usageByResource(projectId: ProjectId, filter: { resourceId?: Id; resourceType?: string }, page: Page): Promise<Listed<ResourceUsage>>;
   /** Whether a live backup (any state but gone) of the resource is in one of the states. */
   countOfResource(resourceId: Id, statuses: readonly BackupStatus[]): Promise<number>;
 }

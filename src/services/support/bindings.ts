@@ -92,6 +92,12 @@ async function refuseBound(tables: Tables, vault: Vault, resource: Resource): Pr
   throw new DomainError(code, `resources: ${resource.id} is bound to this vault already`, { field: "resources" });
 }
 
+/** What speaks against binding a resource to any vault, with all its disks. @throws DomainError as {@link bindResources} */
+export async function refuseUnbindable(tables: Tables, resource: Resource): Promise<void> {
+  if (resource.type === "OS::Nova::Server") await refuseServer(tables, resource, []);
+  else await refuseVolume(tables, resource, { id: resource.id, type: resource.type });
+}
+
 /** A disk is protected once: with its server or by itself. */
 async function refuseServer(tables: Tables, server: Server, excluded: readonly Id[]): Promise<void> {
   const foreign = excluded.find((id) => !server.disks.some((disk) => disk.volumeId === id));
