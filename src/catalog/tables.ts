@@ -20,6 +20,8 @@ export interface Catalog extends Tables {
    * row: for a check, not for a request.
    */
   damage(): Promise<string[]>;
+  /** Another number after every commit of anybody; undefined where that cannot be told, as in memory. */
+  version(): number | undefined;
   /** Rises with every row that is written through this catalog. */
   changes(): number;
   close(): Promise<void>;
