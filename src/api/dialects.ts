@@ -31,6 +31,7 @@ import { dataRoutes } from "./opencbr/data.ts";
 import { eventRoutes } from "./opencbr/events.ts";
 import { resourceRoutes } from "./opencbr/resources.ts";
 import { taskRoutes } from "./opencbr/tasks.ts";
+import { volumeTagRoutes } from "./vbs/volume-tags.ts";
 
 /** A set of routes, and the path prefixes below which it answers. */
 export interface Dialect {
@@ -74,7 +75,11 @@ export function dialects(options: BlockStorageOptions): Dialect[] {
     { name: "cbr", prefixes: ["/cbr"], routes: cbrVersionRoutes },
     { name: "cinder", prefixes: ["/volume"], routes: versionRoutes },
     { name: "cinder", prefixes: ["/volume/v3/:project_id"], routes: blockStorageRoutes("v3", options) },
-    { name: "vbs", prefixes: ["/volume/v2/:project_id", "/v2/:project_id"], routes: [...blockStorageRoutes("v2", options), ...cloudBackupRoutes] },
+    {
+      name: "vbs",
+      prefixes: ["/volume/v2/:project_id", "/v2/:project_id"],
+      routes: [...blockStorageRoutes("v2", options), ...cloudBackupRoutes, ...volumeTagRoutes],
+    },
     { name: "vbs", prefixes: ["/volume/v1/:project_id", "/v1/:project_id"], routes: jobRoutes },
     {
       name: "opencbr",

@@ -115,6 +115,18 @@ export function createResourceTable(db: Db): ResourceTable {
     async remove(id) {
       await db.write.deleteFrom("resources").where("id", "=", id).execute();
     },
+    async unprotected(projectId, type) {
+      const rows = await db.read
+        .selectFrom("resources")
+        .selectAll()
+        .where("project_id", "=", projectId)
+        .where("type", "=", type)
+        .where((is) => is("id", "not in", is.selectFrom("vault_resources").select("resource_id")))
+        .orderBy("created_at")
+        .orderBy("id")
+        .execute();
+      return decode(db, rows);
+    },
     async serversOf(volumeId) {
       const rows = await db.read
         .selectFrom("resources")

@@ -194,6 +194,8 @@ export interface ResourceTable {
   /** Sets the status only if it is one of `from`; tells whether it did. */
   transition(id: Id, from: readonly VolumeStatus[], to: VolumeStatus, now: TimestampUs): Promise<boolean>;
   remove(id: Id): Promise<void>;
+  /** Resources of a type that are bound to no vault, the oldest first. */
+  unprotected(projectId: ProjectId, type: Resource["type"]): Promise<Resource[]>;
   /** Servers that a volume is a disk of. */
   serversOf(volumeId: Id): Promise<Server[]>;
 }
@@ -246,6 +248,8 @@ export interface VaultTable {
   /** The implicit vault of a project for one kind of object, if it has been made. */
   findImplicit(projectId: ProjectId, objectType: VaultObjectType): Promise<Vault | undefined>;
   list(projectId: ProjectId, filter: VaultFilter, page: Page): Promise<Listed<Vault>>;
+  /** Available vaults for backups that bind resources of a kind by themselves, the oldest first. */
+  autoBinding(projectId: ProjectId, objectType: VaultObjectType): Promise<Vault[]>;
   update(id: Id, patch: Partial<Vault>): Promise<void>;
   remove(id: Id): Promise<void>;
   bind(resource: VaultResource): Promise<void>;

@@ -40,6 +40,8 @@ export const errorKinds = {
   vaultTypeMismatch: { status: 400, cbr: "BackupService.6102" },
   resourceInOtherVault: { status: 400, cbr: "BackupService.6103" },
   resourceGivenTwice: { status: 400, cbr: "BackupService.6104" },
+  /** No vault that binds by itself has room: told in the log, because nobody asked. */
+  vaultsAtCapacity: { status: 400, cbr: "BackupService.6142" },
   vaultTakesNoResources: { status: 400, cbr: "BackupService.6108" },
   /** Orders and charging: there is nothing to pay for. */
   noBilling: { status: 400, cbr: "BackupService.6109" },

@@ -7,6 +7,7 @@ import type { DamagedRange } from "#repository/engine-types.ts";
 import type { Context } from "../context.ts";
 import { gibBytes } from "../support/checks.ts";
 import { describeDamage } from "../check/damage-view.ts";
+import { autoBind } from "../support/auto-bind.ts";
 import { isLocal, localPath, pathOf } from "../support/paths.ts";
 import { findReadableBackup } from "../support/shares.ts";
 import { restoreInput } from "../support/task-input.ts";
@@ -128,6 +129,8 @@ async function commit({ context, task, control }: TaskRun, written: { writtenByt
     await releaseBackups(tables, task, now);
     for (const { volumeId, previousStatus } of restoreInput(task).targets) {
       await tables.resources.transition(volumeId, ["restoring-backup"], previousStatus ?? "available", now);
+      const made = previousStatus === null ? await tables.resources.getVolume(task.projectId, volumeId) : undefined;
+      if (made !== undefined) await autoBind(context, tables, made);
     }
   });
 }

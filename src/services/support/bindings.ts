@@ -23,7 +23,12 @@ export const maxVaultResources = 256;
  * @throws DomainError `vaultTooManyResources`, `vaultTypeMismatch`, `resourceInOtherVault`, `resourceGivenTwice`, `volumeAlreadyInVault`,
  * `serverAlreadyInVault`, `diskInTwoVaults`, `volumeNotFound`, `serverNotFound`, `vaultTakesNoResources`, `invalidRequest`
  */
-export async function bindResources(tables: Tables, caller: Caller, vault: Vault, resources: readonly VaultResourceInput[]): Promise<void> {
+export async function bindResources(
+  tables: Tables,
+  caller: Pick<Caller, "projectId">,
+  vault: Vault,
+  resources: readonly VaultResourceInput[],
+): Promise<void> {
   if (vault.protectType !== "backup" && resources.length > 0) {
     throw new DomainError("vaultTakesNoResources", `Vault ${vault.id} holds replicas: resources cannot be bound to it.`);
   }
@@ -72,7 +77,7 @@ export async function refuseUnlessBound(tables: Tables, vault: Vault, resourceId
   return found;
 }
 
-async function resourceFor(tables: Tables, caller: Caller, input: VaultResourceInput): Promise<Resource> {
+async function resourceFor(tables: Tables, caller: Pick<Caller, "projectId">, input: VaultResourceInput): Promise<Resource> {
   const found =
     input.type === "OS::Nova::Server"
       ? await tables.resources.getServer(caller.projectId, input.id)
