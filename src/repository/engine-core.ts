@@ -32,7 +32,7 @@ import type {
 import { listBin, moveToBin } from "./collect-bin.ts";
 import type { BinEntry } from "./collect-bin.ts";
 import { adoptGeneration } from "./collect-generation.ts";
-import { undelete } from "./collect-undelete.ts";
+import { deletedRoot, undelete } from "./collect-undelete.ts";
 import { collectTenant } from "./collect.ts";
 import type { CollectReport, CollectRequest } from "./collect.ts";
 import { ChunkIndex } from "./index.ts";
@@ -45,6 +45,7 @@ import { rootPrefix } from "./layout.ts";
 import { listTenants, readState, writeState } from "./rebuild-state.ts";
 import { loadOrCreateTenantKeys, loadTenantKeys, openOrCreateRepository } from "./repository-record.ts";
 import { RestoreRun } from "./restore-pipeline.ts";
+import type { Root } from "./root.ts";
 import { withSecondCopies } from "./second-copies.ts";
 
 /** Packs being written at once. Each holds one of the four threads that do file work and cryptography for the whole process. */
@@ -206,6 +207,14 @@ export class EngineCore implements Engine {
     return engineErrors(() => listBin(this.#store, tenant));
   }
 
+  readDeletedRoot(tenant: string, backupId: string): Promise<RootDescription | undefined> {
+    return engineErrors(async () => {
+      const keys = await this.#keysOf(tenant, false);
+      const root = keys && (await deletedRoot(this.#store, tenant, keys, backupId));
+      return root && describeRoot(root);
+    });
+  }
+
   undelete(tenant: string, backupId: string): Promise<boolean> {
     return engineErrors(async () => {
       const keys = await this.#keysOf(tenant, false);
@@ -229,9 +238,7 @@ export class EngineCore implements Engine {
     return engineErrors(async () => {
       const keys = await this.#keysOf(tenant, false);
       const root = keys && (await this.#reader.root(tenant, keys, backupId));
-      if (!root) return undefined;
-      const { pageIds: _, ...description } = root;
-      return description;
+      return root && describeRoot(root);
     });
   }
 
@@ -345,6 +352,8 @@ export class EngineCore implements Engine {
     };
   }
 }
+
+const describeRoot = ({ pageIds: _, ...description }: Root): RootDescription => description;
 
 const bucketOf = (clock: Clock, bytesPerSecond: number): TokenBucket | undefined =>
   bytesPerSecond > 0 ? new TokenBucket(clock, bytesPerSecond) : undefined;

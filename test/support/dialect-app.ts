@@ -40,6 +40,7 @@ export function imageEngine(images: Map<string, Uint8Array>): Engine {
     listRoots: () => Promise.resolve([]),
     discardRoot: unused,
     listDeleted: () => Promise.resolve([]),
+    readDeletedRoot: () => Promise.resolve(undefined),
     undelete: () => Promise.resolve(false),
     collect: unused,
     check: unused,
