@@ -353,7 +353,10 @@ export class EngineCore implements Engine {
   }
 }
 
-const describeRoot = ({ pageIds: _, ...description }: Root): RootDescription => description;
+function describeRoot(root: Root): RootDescription {
+  const { pageIds: _, ...description } = root;
+  return description;
+}
 
 const bucketOf = (clock: Clock, bytesPerSecond: number): TokenBucket | undefined =>
   bytesPerSecond > 0 ? new TokenBucket(clock, bytesPerSecond) : undefined;
