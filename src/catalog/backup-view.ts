@@ -1,7 +1,9 @@
 import { sql } from "kysely";
 import type { Backup } from "#model/backup.ts";
 import type { Id, ProjectId } from "#model/ids.ts";
+import type { ReplicationRecord } from "#model/replication.ts";
 import { backups } from "./backup-row.ts";
+import { replicationsOf } from "./replications.ts";
 import type { Db } from "./schema.ts";
 import type { BackupView } from "./tables.ts";
 
@@ -12,7 +14,9 @@ const selectView = `
   select ${columns}, v.enterprise_project_id,
     case when exists (select 1 from backups d where d.base_id = b.id and d.status <> 'error') then 1 else 0 end as has_dependents,
     (select cast(coalesce(sum(c.stored_bytes), 0) as bigint) from backups c where c.chain_id = b.chain_id) as chain_stored_bytes,
-    case when exists (select 1 from resources r where r.id = b.resource_id) then 1 else 0 end as resource_exists
+    case when exists (select 1 from resources r where r.id = b.resource_id) then 1 else 0 end as resource_exists,
+    case when exists (select 1 from replication_records s where s.source_backup_id = b.id)
+      or exists (select 1 from replication_records t where t.destination_backup_id = b.id) then 1 else 0 end as has_replications
   from backups b join vaults v on v.id = b.vault_id`;
 const viewText = `${selectView} where b.id = ? and b.project_id = ?`;
 /** Children are inserted in device order. */
@@ -22,7 +26,8 @@ export async function viewBackup(db: Db, projectId: ProjectId, id: Id): Promise<
   const found = db.hot(viewText, [id, projectId]);
   const row = (Array.isArray(found) ? found : await found)[0];
   if (row === undefined) return undefined;
-  return decode(row, row.resource_type === "OS::Nova::Server" ? await childrenOf(db, id) : []);
+  const children = row.resource_type === "OS::Nova::Server" ? await childrenOf(db, id) : [];
+  return decode(row, children, row.has_replications === 1 ? await replicationsOf(db, id) : []);
 }
 
 /** Views kept at most: a few tens of megabytes. */
@@ -65,15 +70,20 @@ export async function viewBackups(db: Db, ids: readonly Id[]): Promise<BackupVie
     const found = await db.read.selectFrom("backups").selectAll().where("parent_id", "in", parents).orderBy("seq").execute();
     for (const row of found) children.get(row.parent_id!)!.push(backups.fromRow(row));
   }
-  const views = new Map(rows.map((row) => [row.id as Id, decode(row, children.get(row.id as Id) ?? [])]));
+  const views = new Map<Id, BackupView>();
+  for (const row of rows) {
+    const id = row.id as Id;
+    views.set(id, decode(row, children.get(id) ?? [], row.has_replications === 1 ? await replicationsOf(db, id) : []));
+  }
   return ids.flatMap((id) => views.get(id) ?? []);
 }
 
-const decode = (row: Record<string, unknown>, children: Backup[]): BackupView => ({
+const decode = (row: Record<string, unknown>, children: Backup[], replications: ReplicationRecord[]): BackupView => ({
   backup: backups.fromRow(row),
   children,
   hasDependents: row.has_dependents === 1,
   chainStoredBytes: row.chain_stored_bytes as number,
   enterpriseProjectId: row.enterprise_project_id as string,
   resourceExists: row.resource_exists === 1,
+  replications,
 });

@@ -109,6 +109,7 @@ onEachDatabase("a view tells dependents, chain, enterprise project and whether t
     chainStoredBytes: 100,
     enterpriseProjectId: "ep-1",
     resourceExists: true,
+    replications: [],
   });
   const next = await add({ baseId: full.id, chainId: full.id, statistics: null, status: "protecting" });
   assert.deepEqual([(await view()).hasDependents, (await view()).chainStoredBytes], [true, 100]);

@@ -8,7 +8,6 @@ import { childrenOf, keepingViews, viewBackups } from "./backup-view.ts";
 import { allOf, between, contains, equals, isOneOf, newestFirst, selectPage } from "./paging.ts";
 import type { Condition, Order } from "./paging.ts";
 import type { Db } from "./schema.ts";
-import { usageByResource } from "./backup-usage.ts";
 import { usedBytesOf } from "./vault-usage.ts";
 import type { BackupFilter, BackupSortKey, BackupTable } from "./tables.ts";
 
@@ -117,6 +116,7 @@ export function createBackupTable(db: Db): BackupTable {
         .where("project_id", "=", projectId)
         .where("status", "=", "available")
         .where("resource_type", "<>", "OS::Nova::Server")
+        .where("image_type", "=", "backup")
         .where("root_key", "is not", null)
         .where("protected_at", "is not", null)
         .$if(before !== undefined, (query) => query.where("protected_at", "<", before!))
@@ -142,7 +142,6 @@ export function createBackupTable(db: Db): BackupTable {
         .execute();
       return rows.map(backups.fromRow);
     },
-    usageByResource: (projectId, filter, page) => usageByResource(db, projectId, filter, page),
     async countOfResource(resourceId, among) {
       const row = await db.read
         .selectFrom("backups")

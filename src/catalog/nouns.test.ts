@@ -1,10 +1,20 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Backup } from "#model/backup.ts";
 import type { Clock } from "#platform/clock.ts";
 import { CatalogError } from "./errors.ts";
 import { onEachDatabase } from "./on-each-database.ts";
 import { openCatalog } from "./open.ts";
-import { sampleBackup, sampleCheckpoint, sampleProject, sampleServer, sampleSnapshot, sampleVault, sampleVolume } from "./samples.ts";
+import {
+  sampleBackup,
+  sampleCheckpoint,
+  sampleProject,
+  sampleReplication,
+  sampleServer,
+  sampleSnapshot,
+  sampleVault,
+  sampleVolume,
+} from "./samples.ts";
 import type { AccessKey, User } from "./tables.ts";
 
 const other = "11111111111111111111111111111111";
@@ -215,4 +225,37 @@ onEachDatabase("a checkpoint goes only when it is empty", async ({ vaults, check
   await backups.remove(backup.id);
   await checkpoints.settle(checkpoint.id);
   assert.equal(await checkpoints.get(sampleProject, checkpoint.id), undefined);
+});
+
+onEachDatabase("records of copying are found by either end, and go when both ends are gone", async (catalog) => {
+  const { replications, backups, vaults, checkpoints } = catalog;
+  const vault = sampleVault();
+  const checkpoint = sampleCheckpoint({ vaultId: vault.id });
+  const [source, copy] = [1, 2].map(() => sampleBackup({ vaultId: vault.id, checkpointId: checkpoint.id })) as [Backup, Backup];
+  await vaults.insert(vault);
+  await checkpoints.insert(checkpoint);
+  for (const backup of [source, copy]) await backups.insert(backup);
+  const record = sampleReplication({ sourceBackupId: source.id, sourceVaultId: vault.id, sourceProjectId: other });
+  await replications.insert(record);
+  assert.deepEqual(await replications.get(record.id), record);
+  assert.deepEqual(await replications.openOfVault(vault.id), [record]);
+  const made = { ...record, status: "success" as const, destinationBackupId: copy.id, progress: 100, updatedAt: 9 };
+  await replications.update(record.id, made);
+  for (const id of [source.id, copy.id]) {
+    assert.deepEqual(await replications.ofBackup(id), [made]);
+    assert.deepEqual((await backups.view(sampleProject, id))?.replications, [made]);
+  }
+  assert.deepEqual(await replications.openOfVault(vault.id), []);
+  for (const project of [sampleProject, other]) assert.deepEqual(await replications.ofProject(project), [made]);
+  const question = { ...made, backupIds: [source.id, "x"] };
+  assert.deepEqual(await replications.liveCopies(question), [source.id]);
+  assert.deepEqual(await replications.liveCopies({ ...question, sourceRegion: "elsewhere" }), []);
+  assert.deepEqual(await replications.liveCopies({ ...question, backupIds: [] }), []);
+  await backups.remove(source.id);
+  await replications.forget(source.id);
+  assert.deepEqual(await replications.ofBackup(copy.id), [made], "the copy is still there");
+  await backups.remove(copy.id);
+  assert.deepEqual(await replications.liveCopies(question), []);
+  await replications.forget(copy.id);
+  assert.equal(await replications.get(record.id), undefined);
 });

@@ -15,6 +15,7 @@ import { createMetaTable } from "./meta.ts";
 import { migrate } from "./migrate.ts";
 import { createOrganizationPolicyTable } from "./organization-policies.ts";
 import { createPolicyTable } from "./policies.ts";
+import { createReplicationTable } from "./replications.ts";
 import { createResourceTable } from "./resources.ts";
 import type { Db, Schema } from "./schema.ts";
 import { createSnapshotTable } from "./snapshots.ts";
@@ -96,7 +97,6 @@ export async function openCatalog(options: CatalogOptions): Promise<Catalog> {
     ...createTables(outside, clock),
     transaction: (work) => atomically((db) => work(createTables(db, clock))),
     damage: async () => (path === inMemory ? findDamage(writing) : await damageOf(path)),
-    version: () => outside.version?.(),
     changes: () => writing.all("select total_changes() as n", [])[0]!["n"] as number,
     async close() {
       await mutex.acquire();
@@ -156,5 +156,6 @@ function createTables(db: Db, clock: Clock): Tables {
     policies: createPolicyTable(db),
     organizationPolicies: createOrganizationPolicyTable(db),
     events: createEventTable(db),
+    replications: createReplicationTable(db),
   };
 }

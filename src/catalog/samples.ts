@@ -3,6 +3,7 @@ import type { Backup, BackupStatistics } from "#model/backup.ts";
 import type { Checkpoint } from "#model/checkpoint.ts";
 import type { OrganizationPolicy, Policy } from "#model/policy.ts";
 import type { Member } from "#model/member.ts";
+import type { ReplicationRecord } from "#model/replication.ts";
 import type { Server, Snapshot, Volume } from "#model/resource.ts";
 import type { Task } from "#model/task.ts";
 import type { Vault } from "#model/vault.ts";
@@ -172,6 +173,29 @@ export const sampleSnapshot = (over: Partial<Snapshot> = {}): Snapshot => ({
   method: "copy",
   createdAt,
   updatedAt: null,
+  ...over,
+});
+
+export const sampleReplication = (over: Partial<ReplicationRecord> = {}): ReplicationRecord => ({
+  id: randomUUID(),
+  status: "waiting_replicate",
+  sourceRegion: "here",
+  sourceProjectId: sampleProject,
+  sourceVaultId: "vault-1",
+  sourceBackupId: "backup-1",
+  sourceBackupName: "backup one",
+  sourceCheckpointId: "checkpoint-1",
+  destinationRegion: "there",
+  destinationProjectId: sampleProject,
+  destinationVaultId: "vault-2",
+  destinationBackupId: null,
+  destinationCheckpointId: null,
+  progress: 0,
+  failCode: "",
+  failReason: "",
+  autoTrigger: true,
+  createdAt,
+  updatedAt: createdAt,
   ...over,
 });
 

@@ -5,6 +5,7 @@ import type { Checkpoint } from "#model/checkpoint.ts";
 import type { OrganizationPolicy, Policy, VaultPolicy } from "#model/policy.ts";
 import type { Delivery, ProjectEvent, Webhook } from "#model/event.ts";
 import type { Member } from "#model/member.ts";
+import type { ReplicationRecord } from "#model/replication.ts";
 import type { Server, Snapshot, Volume } from "#model/resource.ts";
 import type { Task } from "#model/task.ts";
 import type { Vault, VaultMove, VaultResource } from "#model/vault.ts";
@@ -56,6 +57,7 @@ export interface Schema {
   events: RowOf<ProjectEvent>;
   webhooks: RowOf<Webhook>;
   deliveries: RowOf<Delivery>;
+  replication_records: RowOf<ReplicationRecord>;
 }
 
 /** How the table modules reach the database: outside of a transaction, or inside one. */

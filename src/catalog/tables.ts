@@ -3,6 +3,7 @@ import type { Checkpoint } from "#model/checkpoint.ts";
 import type { Id, ProjectId, TimestampUs } from "#model/ids.ts";
 import type { OrganizationPolicy, Policy, PolicyOperation, VaultPolicy } from "#model/policy.ts";
 import type { Member, MemberStatus } from "#model/member.ts";
+import type { ReplicationRecord } from "#model/replication.ts";
 import type { Resource, ResourceType, Server, Snapshot, Volume, VolumeStatus } from "#model/resource.ts";
 import type { Retained } from "#model/retention.ts";
 import type { Task, TaskProgress, TaskStatus, TaskType } from "#model/task.ts";
@@ -20,8 +21,6 @@ export interface Catalog extends Tables {
    * row: for a check, not for a request.
    */
   damage(): Promise<string[]>;
-  /** Another number after every commit of anybody; undefined where that cannot be told, as in memory. */
-  version(): number | undefined;
   /** Rises with every row that is written through this catalog. */
   changes(): number;
   close(): Promise<void>;
@@ -41,6 +40,7 @@ export interface Tables {
   policies: PolicyTable;
   organizationPolicies: OrganizationPolicyTable;
   events: EventTable;
+  replications: ReplicationTable;
 }
 
 /** Facts of this installation, such as the node id. */
@@ -167,9 +167,6 @@ export interface Listed<T> {
 }
 
 export interface ResourceFilter {
-  id?: Id;
-  /** Disks of this server. */
-  serverId?: Id;
   type?: ResourceType;
   name?: string;
   nameContains?: string;
@@ -194,8 +191,6 @@ export interface ResourceTable {
   /** Sets the status only if it is one of `from`; tells whether it did. */
   transition(id: Id, from: readonly VolumeStatus[], to: VolumeStatus, now: TimestampUs): Promise<boolean>;
   remove(id: Id): Promise<void>;
-  /** Resources of a type that are bound to no vault, the oldest first. */
-  unprotected(projectId: ProjectId, type: Resource["type"]): Promise<Resource[]>;
   /** Servers that a volume is a disk of. */
   serversOf(volumeId: Id): Promise<Server[]>;
 }
@@ -227,14 +222,6 @@ export interface VaultSummary {
   usedBytes: number;
 }
 
-/** Backups of one resource, in whatever vaults. */
-export interface ResourceUsage {
-  resourceId: Id;
-  resourceType: ResourceType;
-  backupCount: number;
-  storedBytes: number;
-}
-
 /** Backups of one resource in one vault. */
 export interface ResourceBackupFigures {
   resourceId: Id;
@@ -248,8 +235,6 @@ export interface VaultTable {
   /** The implicit vault of a project for one kind of object, if it has been made. */
   findImplicit(projectId: ProjectId, objectType: VaultObjectType): Promise<Vault | undefined>;
   list(projectId: ProjectId, filter: VaultFilter, page: Page): Promise<Listed<Vault>>;
-  /** Available vaults for backups that bind resources of a kind by themselves, the oldest first. */
-  autoBinding(projectId: ProjectId, objectType: VaultObjectType): Promise<Vault[]>;
   update(id: Id, patch: Partial<Vault>): Promise<void>;
   remove(id: Id): Promise<void>;
   bind(resource: VaultResource): Promise<void>;
@@ -286,6 +271,8 @@ export interface BackupView {
   enterpriseProjectId: string;
   /** The protected object still exists. */
   resourceExists: boolean;
+  /** Copies made of it, and the copying that made it; of a server backup, of the whole. */
+  replications: ReplicationRecord[];
 }
 
 export interface BackupFilter {
@@ -338,8 +325,6 @@ export interface BackupTable {
   newestBase(projectId: ProjectId, resourceId: Id, before?: TimestampUs): Promise<Backup | undefined>;
   /** Available top-level backups whose `expiredAt` has passed; automatic ones stay while the backup policy of their vault is disabled. */
   expired(now: TimestampUs, limit: number): Promise<Backup[]>;
-  /** What top-level backups take in the store with their disks, by resource and in order of its id. */
-  usageByResource(projectId: ProjectId, filter: { resourceId?: Id; resourceType?: string }, page: Page): Promise<Listed<ResourceUsage>>;
   /** Whether a live backup (any state but gone) of the resource is in one of the states. */
   countOfResource(resourceId: Id, statuses: readonly BackupStatus[]): Promise<number>;
 }
@@ -366,8 +351,25 @@ export interface MemberTable {
   ofOwner(projectId: ProjectId): Promise<Member[]>;
 }
 
+export interface ReplicationTable {
+  insert(record: ReplicationRecord): Promise<void>;
+  get(id: Id): Promise<ReplicationRecord | undefined>;
+  /** Those that made copies of the backup, and the one that made it; oldest first. */
+  ofBackup(backupId: Id): Promise<ReplicationRecord[]>;
+  /** All with an end in the project. */
+  ofProject(projectId: ProjectId): Promise<ReplicationRecord[]>;
+  /** Those not over with an end in the vault. */
+  openOfVault(vaultId: Id): Promise<ReplicationRecord[]>;
+  /** Of these backups of a project of some region those that have a copy here that has not failed: made, or being made. */
+  liveCopies(of: { sourceRegion: string; sourceProjectId: ProjectId; destinationProjectId: ProjectId; backupIds: readonly Id[] }): Promise<Id[]>;
+  update(id: Id, patch: Partial<ReplicationRecord>): Promise<void>;
+  /** The backup is gone: so are the records that no other backup here has an end in. */
+  forget(backupId: Id): Promise<void>;
+}
+
 export interface TaskFilter {
   type?: TaskType;
+  types?: readonly TaskType[];
   status?: TaskStatus;
   providerId?: string;
   resourceId?: Id;
@@ -385,7 +387,8 @@ export interface TaskTable {
   list(projectId: ProjectId, filter: TaskFilter, page: Page): Promise<Listed<Task>>;
   /**
    * Takes the next waiting task, fairly between projects (the one with the fewest running first, then the oldest), skipping every task whose
-   * resource has a running one. Sets it running with a lease and a new fencing token.
+   * resource has a running one. A `replication` only waits for another service, so it takes part in neither; copies that arrive
+   * (`replica`) wait for those of the same resource, and for nothing else of it. Sets it running with a lease and a new fencing token.
    */
   claim(claim: { owner: string; now: TimestampUs; leaseUntil: TimestampUs }): Promise<Task | undefined>;
   /** Extends the lease and writes the progress; not alive when the token is no longer the newest or the task is over. */

@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import type { Task } from "#model/task.ts";
 import { createCodec } from "./codec.ts";
-import { between, equals, newestFirst, selectPage } from "./paging.ts";
+import { between, equals, isOneOf, newestFirst, selectPage } from "./paging.ts";
 import type { Condition } from "./paging.ts";
 import type { Db } from "./schema.ts";
 import type { TaskTable } from "./tables.ts";
@@ -52,6 +52,7 @@ export function createTaskTable(db: Db): TaskTable {
         visible: equals("project_id", filter.allProjects ? undefined : projectId),
         filter: [
           ...equals("type", filter.type),
+          ...isOneOf("type", filter.types),
           ...equals("status", filter.status),
           ...equals("provider_id", filter.providerId),
           ...equals("resource_id", filter.resourceId),
@@ -72,10 +73,12 @@ export function createTaskTable(db: Db): TaskTable {
           started_at = coalesce(started_at, ${now}), updated_at = ${now}
         where status = 'waiting' and id = (
           select t.id from tasks t
-          left join (select project_id, count(*) as running from tasks where status = 'running' group by project_id) busy
+          left join (select project_id, count(*) as running from tasks where status = 'running' and type <> 'replication' group by project_id) busy
             on busy.project_id = t.project_id
           where t.status = 'waiting'
-            and not exists (select 1 from tasks o where o.resource_id = t.resource_id and o.status = 'running')
+            and (t.type = 'replication' or not exists (
+              select 1 from tasks o where o.resource_id = t.resource_id and o.status = 'running' and o.type <> 'replication'
+                and (case when o.type = 'replica' then 1 else 0 end) = (case when t.type = 'replica' then 1 else 0 end)))
           order by coalesce(busy.running, 0), t.created_at, t.seq
           limit 1)
         returning *`.execute(db.write);

@@ -1,7 +1,10 @@
 import type { Id, ProjectId, TimestampUs } from "./ids.ts";
 
-export type TaskType = "backup" | "restore" | "delete" | "remove_resource" | "vault_delete" | "check" | "collect";
+export type TaskType = "backup" | "restore" | "delete" | "remove_resource" | "vault_delete" | "check" | "collect" | "replication" | "replica";
 export type TaskStatus = "waiting" | "running" | "success" | "failed" | "skipped" | "timeout";
+
+/** CBR's name of the operation. */
+export const operationOf = (type: TaskType): string => (type === "replica" ? "replication" : type);
 
 export const taskIsOver = (status: TaskStatus): boolean => status !== "waiting" && status !== "running";
 

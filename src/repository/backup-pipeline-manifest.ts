@@ -49,6 +49,11 @@ export class Manifest {
     this.pageIds.set(pageIds);
   }
 
+  /** At this place is a page that is in the store, and held. */
+  refer(page: number, pageId: Uint8Array): void {
+    this.pageIds.set(pageId, page * 32);
+  }
+
   /** There are only holes, until the page is set. */
   clear(page: number): void {
     this.pageIds.fill(0, page * 32, page * 32 + 32);

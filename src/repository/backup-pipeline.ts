@@ -1,20 +1,20 @@
 import { invariant } from "#platform/invariant.ts";
 import { openFileSource } from "#sources/file.ts";
 import type { Source } from "#sources/source.ts";
-import { allocatedAmong, judgeChanges, pagesToVisit } from "./backup-pipeline-changes.ts";
-import type { ChangeBase, Changes } from "./backup-pipeline-changes.ts";
-import { ChunkMap } from "./backup-pipeline-chunks.ts";
+import type { ScanRun } from "./backup-pipeline-scan.ts";
+import { scanSource } from "./backup-pipeline-source.ts";
+import { scanReplica } from "./backup-pipeline-replica.ts";
 import { Manifest } from "./backup-pipeline-manifest.ts";
 import { PageState } from "./backup-pipeline-page.ts";
 import type { Claim } from "./backup-pipeline-claims.ts";
-import { openBase, tellPagePacks } from "./backup-pipeline-base.ts";
+import { tellPagePacks } from "./backup-pipeline-base.ts";
 import type { BackupContext } from "./backup-pipeline-context.ts";
 import { asEngineError, throwIfCancelled } from "./engine-errors.ts";
 import { RepositoryError } from "./engine-types.ts";
 import type { BackupOutcome, BackupRequest, TaskControl } from "./engine-types.ts";
-import { Gate } from "./engine-gate.ts";
+import { RunGate } from "./engine-gate.ts";
 import type { TenantKeys } from "./keys.ts";
-import { scanned, SEGMENT_BYTES } from "./lane-messages.ts";
+import { scanned } from "./lane-messages.ts";
 import type { FromLane } from "./lane-messages.ts";
 import { LaneSeats } from "./lane-seats.ts";
 import { backupSeatBytes, packMemory } from "./memory-budget.ts";
@@ -22,12 +22,12 @@ import { hexOf, packObjectKey, rootObjectKey, tenantPrefix } from "./layout.ts";
 import { encodePage, pageIdOf } from "./page.ts";
 import type { FinishedPack } from "./pack.ts";
 import { pageCountOf, sealRoot } from "./root.ts";
+import type { ReplicaFeed } from "./replica-feed.ts";
 import { BackupSession } from "./session.ts";
 
 const KEEP_SESSION_MS = 60_000;
 /** Pages whose ids are not all known. */
 const OPEN_PAGES = 64;
-const PARENT_PAGES_AHEAD = 4;
 
 interface SegmentState {
   lane: number;
@@ -37,13 +37,19 @@ interface SegmentState {
   claims: Claim[];
 }
 
+/** What is made: a backup of a source, or a copy of a backup that `feed` has the pieces of. */
+export type RunRequest = BackupRequest | (Omit<BackupRequest, "source" | "baseId" | "changedExtents"> & { source?: undefined; feed: ReplicaFeed });
+
+const isCopy = (request: RunRequest): request is Extract<RunRequest, { feed: ReplicaFeed }> => "feed" in request;
+
 /** One backup, as the engine's thread runs it: decides what is read where, what is new, and what the manifest says. */
 export class BackupRun {
   readonly #context: BackupContext;
-  readonly #request: BackupRequest;
+  readonly #request: RunRequest;
+  readonly #feed: ReplicaFeed | undefined;
   readonly #control: TaskControl;
   readonly #keys: TenantKeys;
-  readonly #gate = new Gate();
+  readonly #gate = new RunGate();
   readonly #segments = new Map<number, SegmentState>();
   readonly #seats: LaneSeats;
   readonly #rescans: { page: PageState; chunk: number }[] = [];
@@ -54,8 +60,8 @@ export class BackupRun {
   #sizeBytes = 0;
   #openPages = 0;
   #waitingForOthers = 0;
-  #failure: Error | undefined;
   #bytesDone = 0;
+  #bytesTotal = 0;
   readonly #count = {
     readBytes: 0,
     dataBytes: 0,
@@ -67,9 +73,10 @@ export class BackupRun {
     compressed: false,
   };
 
-  constructor(context: BackupContext, request: BackupRequest, keys: TenantKeys, control: TaskControl) {
+  constructor(context: BackupContext, request: RunRequest, keys: TenantKeys, control: TaskControl) {
     this.#context = context;
     this.#request = request;
+    this.#feed = isCopy(request) ? request.feed : undefined;
     this.#keys = keys;
     this.#control = control;
     const { lanes, memory } = context;
@@ -92,10 +99,10 @@ export class BackupRun {
   async run(): Promise<BackupOutcome> {
     const { lanes, claims } = this.#context;
     const { signal } = this.#control;
-    const onAbort = (): void => this.#fail(new RepositoryError("cancelled", `backup ${this.#request.backupId} was cancelled`));
+    const onAbort = (): void => this.#gate.fail(new RepositoryError("cancelled", `backup ${this.#request.backupId} was cancelled`));
     this.#run = lanes.open({
-      onMessage: (lane, message) => this.#guard(() => this.#receive(lane, message)),
-      onLaneLost: (error) => this.#fail(error),
+      onMessage: (lane, message) => this.#gate.guard(() => this.#receive(lane, message)),
+      onLaneLost: (error) => this.#gate.fail(error),
     });
     signal?.addEventListener("abort", onAbort, { once: true });
     let source: Source | undefined;
@@ -105,8 +112,12 @@ export class BackupRun {
       // Before the base is looked at: it pins it.
       this.#session = BackupSession.open(this.#context, this.#request);
       void this.#keepSession(ended.signal);
-      source = openFileSource(this.#request.source.path);
-      return await this.#backup(source);
+      const request = this.#request;
+      if (isCopy(request)) return await this.#backup(request, request.feed.offer.sizeBytes, (run) => scanReplica(request.feed, run));
+      const file = (source = openFileSource(request.source.path));
+      const tokenBefore = file.changeToken();
+      const outcome = await this.#backup(request, file.sizeBytes, (run) => scanSource(request, file, run));
+      return { ...outcome, changedWhileRead: file.changeToken() !== tokenBefore };
     } catch (error) {
       throw asEngineError(error);
     } finally {
@@ -122,65 +133,74 @@ export class BackupRun {
     }
   }
 
-  async #backup(source: Source): Promise<BackupOutcome> {
+  async #backup(request: RunRequest, sizeBytes: number, scan: (run: ScanRun) => Promise<BackupOutcome["changeList"]>): Promise<BackupOutcome> {
     const started = performance.now();
-    const { store, lanes, memory, reader } = this.#context;
-    const { tenant, backupId, baseId, chunkBytes, compressionLevel, document } = this.#request;
+    const { store, lanes, memory } = this.#context;
+    const { tenant, backupId, chunkBytes, compressionLevel, document } = request;
+    const baseId = isCopy(request) ? null : (request.baseId ?? null);
     const rootKey = rootObjectKey(tenant, backupId);
     if ((await store.stat(rootKey)) !== undefined) throw new RepositoryError("invalidRequest", `backupId ${backupId}: there is a backup of this id`);
-    const tokenBefore = source.changeToken();
-    this.#sizeBytes = source.sizeBytes;
-    const base = await openBase(this.#context, this.#request, this.#keys);
+    this.#sizeBytes = sizeBytes;
     lanes.postAll({
       kind: "openBackup",
       run: this.#run,
       tenant,
       keys: this.#keys,
-      source: this.#request.source,
+      source: request.source,
       chunkBytes,
       sizeBytes: this.#sizeBytes,
       compressionLevel,
       packTargetBytes: memory.plan.packTargetBytes,
     });
-    const pageOf = (page: number): Promise<Uint8Array | undefined> => reader.pageOf(tenant, this.#keys, base.pageIds, page);
     const manifest = this.#newManifest();
-    const { changes, changeList, sampledBytes } = await judgeChanges({
-      ...this.#request,
-      source,
-      base,
-      pageOf,
-      keys: this.#keys,
-      random: this.#context.random,
-    });
-    this.#count.readBytes += sampledBytes;
-    const allocated = changes === undefined ? source.allocatedExtents() : allocatedAmong(changes.touched, source, chunkBytes);
-    const map = new ChunkMap(this.#sizeBytes, chunkBytes, allocated, base.lost);
-    if (changes !== undefined) {
-      manifest.inherit(base.pageIds);
-      this.#count.dataBytes = this.#count.unchangedBytes = changes.base.statistics.dataBytes;
-    }
-    await this.#scanAll(map, pageOf, changes);
+    const changeList = await scan(this.#scanRun());
     await this.#drain();
     await this.#storePages();
     invariant(this.#openPages === 0 && this.#storing() === 0, "a manifest refers only to what is stored");
     const pages = manifest.record();
     await tellPagePacks(this.#context, tenant, this.#keys, pages);
     const statistics = {
-      sizeBytes: this.#sizeBytes,
+      sizeBytes,
       ...this.#count,
       objectCount: this.#context.index.countPacks(tenant, pages),
       durationMs: Math.round(performance.now() - started),
     };
-    this.#progress("sealing", map);
+    this.#progress("sealing");
     const root = sealRoot(
       this.#keys,
-      { tenant, backupId, baseId: baseId ?? null, sizeBytes: this.#sizeBytes, chunkBytes, pageIds: manifest.pageIds, statistics, document },
+      { tenant, backupId, baseId, sizeBytes, chunkBytes, pageIds: manifest.pageIds, statistics, document },
       this.#context.random,
     );
-    const changedWhileRead = source.changeToken() !== tokenBefore;
-    this.#throwIfFailed();
+    this.#gate.throwIfFailed();
     await this.#session.commit(root);
-    return { rootKey, container: tenantPrefix(tenant), ...statistics, changedWhileRead, changeList };
+    return { rootKey, container: tenantPrefix(tenant), ...statistics, changedWhileRead: false, changeList };
+  }
+
+  /** What a scan may do with this run. */
+  #scanRun(): ScanRun {
+    const { index, reader, random } = this.#context;
+    const { tenant } = this.#request;
+    return {
+      index,
+      reader,
+      random,
+      tenant,
+      keys: this.#keys,
+      session: this.#session,
+      manifest: this.#manifest!,
+      count: this.#count,
+      open: (page, parent) => this.#openPage(page, parent),
+      send: async (page, chunks, bytes) => {
+        await this.#sendSegment(page, chunks, bytes);
+        this.#progress("copying");
+      },
+      close: (page) => {
+        page.scheduled = true;
+        this.#finishPage(page);
+      },
+      expect: (bytes) => (this.#bytesTotal = bytes),
+      settled: (bytes) => (this.#bytesDone += bytes),
+    };
   }
 
   #newManifest(): Manifest {
@@ -194,61 +214,32 @@ export class BackupRun {
   async #keepSession(ended: AbortSignal): Promise<void> {
     while (!ended.aborted) {
       await this.#context.clock.sleep(KEEP_SESSION_MS, ended).catch(() => undefined);
-      if (!ended.aborted) this.#guard(() => this.#session.keep());
+      if (!ended.aborted) this.#gate.guard(() => this.#session.keep());
     }
   }
 
-  /** With `changes`: pages without such a chunk stay the base's, and so do the other chunks of a page that has one. */
-  async #scanAll(map: ChunkMap, parentPage: ChangeBase["pageOf"], changes: Changes | undefined): Promise<void> {
-    const { chunkBytes } = this.#request;
-    const perSegment = Math.max(1, SEGMENT_BYTES / chunkBytes);
-    const indexes = changes === undefined ? map.pages() : pagesToVisit(changes, (pageId) => this.#session.reusePage(pageId));
-    const parents = new Map<number, Promise<Uint8Array | undefined>>();
-    for (const [at, pageIndex] of indexes.entries()) {
-      for (const ahead of indexes.slice(at, at + PARENT_PAGES_AHEAD)) {
-        if (parents.has(ahead)) continue;
-        const loading = parentPage(ahead);
-        loading.catch(() => {});
-        parents.set(ahead, loading);
-      }
-      const parent = await parents.get(pageIndex);
-      parents.delete(pageIndex);
-      if (this.#openPages >= OPEN_PAGES) await this.#drain();
-      const page = new PageState(pageIndex, parent);
-      this.#openPages++;
-      if (changes !== undefined) this.#inherit(page, changes);
-      for (const chunks of map.segments(pageIndex, perSegment)) {
-        await this.#sendSegment(page, chunks);
-        this.#progress("copying", map);
-      }
-      page.scheduled = true;
-      this.#finishPage(page);
-    }
+  async #openPage(index: number, parent: Uint8Array | undefined): Promise<PageState> {
+    if (this.#openPages >= OPEN_PAGES) await this.#drain();
+    this.#openPages++;
+    return new PageState(index, parent);
   }
 
-  #inherit(page: PageState, { touched, base }: Changes): void {
-    this.#manifest!.clear(page.index);
-    const { chunkBytes, sizeBytes } = base;
-    for (const chunk of page.inherit(touched)) {
-      const length = Math.min(chunkBytes, sizeBytes - chunk * chunkBytes);
-      this.#count.dataBytes -= length;
-      this.#count.unchangedBytes -= length;
-    }
-  }
-
-  async #sendSegment(page: PageState, chunks: Float64Array): Promise<void> {
+  /** `bytes`: the chunks themselves, where no lane can read them. */
+  async #sendSegment(page: PageState, chunks: Float64Array, bytes?: Uint8Array): Promise<void> {
     await this.#control.pace?.(chunks.length * this.#request.chunkBytes);
+    const given = bytes ?? (await this.#feed?.fetch(chunks));
     const lane = await this.#freeLane();
     const segment = ++this.#lastSegment;
     this.#segments.set(segment, { lane, page, chunks, claims: [] });
     this.#seats.began(lane);
     page.pending++;
-    this.#context.lanes.post(lane, { kind: "scan", run: this.#run, segment, chunks, parentIds: page.parentIdsOf(chunks) });
+    const message = { kind: "scan" as const, run: this.#run, segment, chunks, parentIds: page.parentIdsOf(chunks), bytes: given };
+    this.#context.lanes.post(lane, message, given === undefined ? [] : [given.buffer as ArrayBuffer]);
   }
 
   async #freeLane(): Promise<number> {
     let free = -1;
-    await this.#until(() => (free = this.#seats.free()) >= 0);
+    await this.#gate.untilOrFailure(() => (free = this.#seats.free()) >= 0);
     return free;
   }
 
@@ -257,7 +248,7 @@ export class BackupRun {
     else if (message.kind === "stored") this.#onStored(message);
     else if (message.kind === "pack") this.#onPack(lane, message);
     else if (message.kind === "flushed") this.#seats.flushed(lane);
-    else if (message.kind === "failed") this.#fail(asEngineError(message.error));
+    else if (message.kind === "failed") this.#gate.fail(asEngineError(message.error));
     this.#gate.notify();
   }
 
@@ -267,6 +258,7 @@ export class BackupRun {
     const { page, chunks } = state;
     this.#count.readBytes += readBytes;
     this.#bytesDone += readBytes;
+    this.#feed?.learn(chunks, ids);
     const candidates: { at: number; id: Uint8Array; claim: Claim | undefined }[] = [];
     for (let at = 0; at < chunks.length; at++) {
       const chunk = chunks[at]!;
@@ -326,7 +318,7 @@ export class BackupRun {
     page.pending++;
     this.#waitingForOthers++;
     claim.onSettled(
-      this.#guarded((packId: Uint8Array | undefined) => {
+      this.#gate.guarded((packId: Uint8Array | undefined) => {
         this.#waitingForOthers--;
         const [place] = packId === undefined ? [] : this.#session.locate([page.idOf(chunk)]);
         if (place !== undefined) {
@@ -377,7 +369,7 @@ export class BackupRun {
         this.#context.claims.settle(tenant, entries, packId);
         this.#context.lanes.post(lane, { kind: "reuse", buffer: bytes.buffer as ArrayBuffer }, [bytes.buffer as ArrayBuffer]);
       } catch (error) {
-        this.#fail(asEngineError(error));
+        this.#gate.fail(asEngineError(error));
       }
       this.#seats.packEnded(lane);
       this.#gate.notify();
@@ -401,10 +393,10 @@ export class BackupRun {
         await this.#sendSegment(page, Float64Array.of(chunk));
         page.pending--;
       }
-      await this.#until(() => this.#segments.size === 0);
+      await this.#gate.untilOrFailure(() => this.#segments.size === 0);
       this.#seats.flushAll();
-      await this.#until(() => this.#seats.isFlushed);
-      await this.#until(() => this.#waitingForOthers === 0 || this.#rescans.length > 0);
+      await this.#gate.untilOrFailure(() => this.#seats.isFlushed);
+      await this.#gate.untilOrFailure(() => this.#waitingForOthers === 0 || this.#rescans.length > 0);
       if (this.#rescans.length === 0) return;
     }
   }
@@ -418,6 +410,7 @@ export class BackupRun {
     page.finished = true;
     this.#openPages--;
     this.#manifest!.set(page, pageId, encoded);
+    this.#feed?.learnPage(page.index, pageId);
   }
 
   /**
@@ -444,14 +437,14 @@ export class BackupRun {
 
   async #storePages(): Promise<void> {
     void this.#manifest!.handOver();
-    await this.#until(() => this.#manifest!.packsInFlight === 0);
+    await this.#gate.untilOrFailure(() => this.#manifest!.packsInFlight === 0);
   }
 
   async #storePagePack(pack: FinishedPack): Promise<void> {
     try {
       await this.#storePack(pack);
     } catch (error) {
-      this.#fail(asEngineError(error));
+      this.#gate.fail(asEngineError(error));
     }
   }
 
@@ -460,39 +453,11 @@ export class BackupRun {
     return Math.min(chunkBytes, this.#sizeBytes - chunk * chunkBytes);
   }
 
-  #progress(phase: string, map: ChunkMap): void {
-    this.#control.onProgress?.({ phase, bytesDone: Math.min(this.#bytesDone, map.bytes), bytesTotal: map.bytes });
+  #progress(phase: string): void {
+    this.#control.onProgress?.({ phase, bytesDone: Math.min(this.#bytesDone, this.#bytesTotal), bytesTotal: this.#bytesTotal });
   }
 
   #storing(): number {
     return (this.#manifest?.packsInFlight ?? 0) + this.#seats.packs;
-  }
-
-  async #until(condition: () => boolean): Promise<void> {
-    await this.#gate.until(() => this.#failure !== undefined || condition());
-    this.#throwIfFailed();
-  }
-
-  #throwIfFailed(): void {
-    if (this.#failure !== undefined) throw this.#failure;
-  }
-
-  #guard(step: () => void): void {
-    this.#guarded(step)(undefined);
-  }
-
-  #guarded<T>(step: (value: T) => void): (value: T) => void {
-    return (value) => {
-      try {
-        step(value);
-      } catch (error) {
-        this.#fail(asEngineError(error));
-      }
-    };
-  }
-
-  #fail(error: Error): void {
-    this.#failure ??= error;
-    this.#gate.notify();
   }
 }

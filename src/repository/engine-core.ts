@@ -24,20 +24,28 @@ import type {
   CheckRequest,
   Engine,
   EngineOptions,
+  ReplicateOutcome,
+  ReplicateRequest,
   RestoreOutcome,
   RestoreRequest,
   RootDescription,
+  TenantOrigin,
   TaskControl,
 } from "./engine-types.ts";
 import { listBin, moveToBin } from "./collect-bin.ts";
 import type { BinEntry } from "./collect-bin.ts";
 import { adoptGeneration } from "./collect-generation.ts";
-import { deletedRoot, undelete } from "./collect-undelete.ts";
+import { undelete } from "./collect-undelete.ts";
 import { collectTenant } from "./collect.ts";
 import type { CollectReport, CollectRequest } from "./collect.ts";
 import { ChunkIndex } from "./index.ts";
 import type { Reconciled } from "./index-reconcile.ts";
 import type { TenantKeys } from "./keys.ts";
+import { BackupOffer } from "./offer.ts";
+import { TenantBackup } from "./origin-tenant.ts";
+import { ReplicaFeed } from "./replica-feed.ts";
+import type { Origin } from "./replica-feed.ts";
+import { sameIds } from "./replica-refs.ts";
 import { PACK_TARGET_BYTES } from "./lane-messages.ts";
 import { LanePool } from "./lane-pool.ts";
 import { DEFAULT_MEMORY_BYTES, MemoryBudget, packMemory, planMemory } from "./memory-budget.ts";
@@ -45,7 +53,6 @@ import { rootPrefix } from "./layout.ts";
 import { listTenants, readState, writeState } from "./rebuild-state.ts";
 import { loadOrCreateTenantKeys, loadTenantKeys, openOrCreateRepository } from "./repository-record.ts";
 import { RestoreRun } from "./restore-pipeline.ts";
-import type { Root } from "./root.ts";
 import { withSecondCopies } from "./second-copies.ts";
 
 /** Packs being written at once. Each holds one of the four threads that do file work and cryptography for the whole process. */
@@ -138,6 +145,31 @@ export class EngineCore implements Engine {
     });
   }
 
+  replicate(request: ReplicateRequest, control: TaskControl): Promise<ReplicateOutcome> {
+    return this.#inTurn(control, async (inTurn) => {
+      const { tenant, backupId, from, document, compressionLevel } = request;
+      const keys = await this.#keysOf(tenant, true);
+      const origin = await this.#originOf(from, tenant);
+      try {
+        const offer = await origin.describe();
+        const known = from.tenant === tenant ? sameIds : this.#index.replicaRefs.of(tenant, keys, from.tenant);
+        const feed = new ReplicaFeed(origin, offer, known);
+        const run = { tenant, backupId, feed, document, chunkBytes: offer.chunkBytes, compressionLevel };
+        const outcome = await new BackupRun(this.#context, run, keys, inTurn).run();
+        return { ...outcome, receivedBytes: feed.receivedBytes, digest: offer.digest };
+      } finally {
+        origin.close();
+      }
+    });
+  }
+
+  async #originOf(from: TenantOrigin, tenant: string): Promise<Origin> {
+    const keys = await this.#keysOf(from.tenant, false);
+    const root = keys && (await this.#reader.root(from.tenant, keys, from.backupId));
+    if (!keys || !root) throw new RepositoryError("missingRoot", `backup ${from.backupId} has no root object`);
+    return new TenantBackup(new BackupOffer(this.#reader, from.tenant, keys, root, from.tenant === tenant ? undefined : tenant));
+  }
+
   restore(request: RestoreRequest, control: TaskControl): Promise<RestoreOutcome> {
     return this.#inTurn(control, async (inTurn) => {
       check(Number.isSafeInteger(request.sizeBytes) && request.sizeBytes >= 0, `sizeBytes ${request.sizeBytes} is not a size in bytes`);
@@ -207,14 +239,6 @@ export class EngineCore implements Engine {
     return engineErrors(() => listBin(this.#store, tenant));
   }
 
-  readDeletedRoot(tenant: string, backupId: string): Promise<RootDescription | undefined> {
-    return engineErrors(async () => {
-      const keys = await this.#keysOf(tenant, false);
-      const root = keys && (await deletedRoot(this.#store, tenant, keys, backupId));
-      return root && describeRoot(root);
-    });
-  }
-
   undelete(tenant: string, backupId: string): Promise<boolean> {
     return engineErrors(async () => {
       const keys = await this.#keysOf(tenant, false);
@@ -238,7 +262,9 @@ export class EngineCore implements Engine {
     return engineErrors(async () => {
       const keys = await this.#keysOf(tenant, false);
       const root = keys && (await this.#reader.root(tenant, keys, backupId));
-      return root && describeRoot(root);
+      if (!root) return undefined;
+      const { pageIds: _, ...description } = root;
+      return description;
     });
   }
 
@@ -351,11 +377,6 @@ export class EngineCore implements Engine {
       clock: this.#clock,
     };
   }
-}
-
-function describeRoot(root: Root): RootDescription {
-  const { pageIds: _, ...description } = root;
-  return description;
 }
 
 const bucketOf = (clock: Clock, bytesPerSecond: number): TokenBucket | undefined =>

@@ -1,3 +1,5 @@
+import { asEngineError } from "./engine-errors.ts";
+
 /** Lets one piece of code wait until something that others change has come true. */
 export class Gate {
   #waiting: { condition: () => boolean; resolve: () => void }[] = [];
@@ -15,6 +17,41 @@ export class Gate {
       if (waiter.condition()) waiter.resolve();
       else this.#waiting.push(waiter);
     }
+  }
+}
+
+/** A gate of one run: the first thing that goes wrong ends every waiting. */
+export class RunGate extends Gate {
+  #failure: Error | undefined;
+
+  /** As {@link Gate.until}; throws what the run failed with. */
+  async untilOrFailure(condition: () => boolean): Promise<void> {
+    await this.until(() => this.#failure !== undefined || condition());
+    this.throwIfFailed();
+  }
+
+  throwIfFailed(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  fail(error: Error): void {
+    this.#failure ??= error;
+    this.notify();
+  }
+
+  /** Runs a step; what it throws fails the run. */
+  guard(step: () => void): void {
+    this.guarded(step)(undefined);
+  }
+
+  guarded<T>(step: (value: T) => void): (value: T) => void {
+    return (value) => {
+      try {
+        step(value);
+      } catch (error) {
+        this.fail(asEngineError(error));
+      }
+    };
   }
 }
 

@@ -8,7 +8,7 @@ import type { TenantKeys } from "./keys.ts";
 import { hexOf, packObjectKey, rootObjectKey } from "./layout.ts";
 import { locate } from "./lane.ts";
 import { decodePage, flatPageBytes, pageChunks } from "./page.ts";
-import { openRecord } from "./record.ts";
+import { openPacked, openRecord } from "./record.ts";
 import { openRoot } from "./root.ts";
 import type { Root } from "./root.ts";
 import { useSecondCopies } from "./second-copies.ts";
@@ -63,7 +63,7 @@ export class RepositoryReader {
     if (kept !== undefined) return kept;
     const [place] = this.#index.lookup(tenant, [pageId]);
     if (place === undefined) throw new RepositoryError("corruptPage", `manifest page ${page} (${hexOf(pageId)}) is in no pack`);
-    const flat = decodePage(await this.#record(tenant, keys, pageId, place, false));
+    const flat = decodePage(await this.#plain(tenant, keys, pageId, place, false));
     this.#pages.set(name, flat, flatPageBytes);
     return flat;
   }
@@ -80,7 +80,7 @@ export class RepositoryReader {
         const page = await this.pageOf(tenant, keys, pageIds, Math.floor(chunk / pageChunks));
         const id = page?.subarray((chunk % pageChunks) * 32, (chunk % pageChunks) * 32 + 32);
         if (id === undefined || id.every((byte) => byte === 0)) continue;
-        const plain = await this.#chunk(tenant, keys, id, plainLength);
+        const plain = await this.chunk(tenant, keys, id, plainLength);
         const from = Math.max(offset, start);
         into.set(plain.subarray(from - start, Math.min(offset + length, start + plainLength) - start), from - offset);
       } catch (error) {
@@ -90,20 +90,36 @@ export class RepositoryReader {
     return into;
   }
 
-  async #chunk(tenant: string, keys: TenantKeys, id: Uint8Array, plainLength: number): Promise<Uint8Array> {
+  /** A chunk as it was compressed, verified by its tag. */
+  async packed(tenant: string, keys: TenantKeys, id: Uint8Array, plainLength: number): Promise<Uint8Array> {
+    const place = this.#placeOf(tenant, id, plainLength);
+    return await this.#record(tenant, id, place, (record, at) => openPacked(keys, at.packId, record, { slot: at.slot, id, plainLength }));
+  }
+
+  async chunk(tenant: string, keys: TenantKeys, id: Uint8Array, plainLength: number): Promise<Uint8Array> {
     const name = `${tenant}/${hexOf(id)}`;
     const kept = this.#chunks.get(name);
     if (kept !== undefined && kept.length === plainLength) return kept;
-    const [place] = this.#index.lookup(tenant, [id]);
-    if (place === undefined) throw new RepositoryError("missingChunk", `chunk ${hexOf(id)} is in no pack`);
-    if (place.plainLength !== plainLength) throw new RepositoryError("corruptChunk", `chunk ${hexOf(id)} has ${place.plainLength} bytes`);
-    const plain = await this.#record(tenant, keys, id, place, true);
+    const plain = await this.#plain(tenant, keys, id, this.#placeOf(tenant, id, plainLength), true);
     this.#chunks.set(name, plain, plain.length);
     return plain;
   }
 
-  async #record(tenant: string, keys: TenantKeys, id: Uint8Array, place: Location, trustTag: boolean): Promise<Uint8Array> {
-    const { packId, slot, offset, length, plainLength, kind } = place;
+  #placeOf(tenant: string, id: Uint8Array, plainLength: number): Location {
+    const [place] = this.#index.lookup(tenant, [id]);
+    if (place === undefined) throw new RepositoryError("missingChunk", `chunk ${hexOf(id)} is in no pack`);
+    if (place.plainLength !== plainLength) throw new RepositoryError("corruptChunk", `chunk ${hexOf(id)} has ${place.plainLength} bytes`);
+    return place;
+  }
+
+  #plain(tenant: string, keys: TenantKeys, id: Uint8Array, place: Location, trustTag: boolean): Promise<Uint8Array> {
+    return this.#record(tenant, id, place, (record, { packId, slot, plainLength }) =>
+      openRecord(keys, packId, record, { slot, id, plainLength }, { trustTag }),
+    );
+  }
+
+  async #record(tenant: string, id: Uint8Array, place: Location, open: (record: Uint8Array, place: Location) => Uint8Array): Promise<Uint8Array> {
+    const { packId, offset, length, kind } = place;
     const key = packObjectKey(tenant, packId);
     let record: Uint8Array;
     try {
@@ -111,13 +127,13 @@ export class RepositoryReader {
     } catch (error) {
       const [now] = this.#index.lookup(tenant, [id]);
       // Collection has moved it meanwhile.
-      if (now !== undefined && Buffer.compare(now.packId, packId) !== 0) return await this.#record(tenant, keys, id, now, trustTag);
+      if (now !== undefined && Buffer.compare(now.packId, packId) !== 0) return await this.#record(tenant, id, now, open);
       if (!(error instanceof StorageError) || (error.code !== "notFound" && error.code !== "badRange")) throw error;
       const code = kind === "page" ? "corruptPage" : error.code === "notFound" ? "missingChunk" : "corruptPack";
       throw new RepositoryError(code, `pack ${hexOf(packId)} cannot be read at byte ${offset}: ${error.message}`, error);
     }
     try {
-      return openRecord(keys, packId, record, { slot, id, plainLength }, { trustTag });
+      return open(record, place);
     } catch (error) {
       if (!(error instanceof RepositoryError)) throw error;
       // Not to be found again: a backup must not take it for stored.
@@ -125,7 +141,7 @@ export class RepositoryReader {
       await useSecondCopies(this.#index, this.#store, tenant);
       const [copy] = this.#index.lookup(tenant, [id]);
       if (copy === undefined) throw error;
-      return await this.#record(tenant, keys, id, copy, trustTag);
+      return await this.#record(tenant, id, copy, open);
     }
   }
 }

@@ -5,7 +5,7 @@ import { Moved, serve, yieldToOtherThreads } from "#platform/threads.ts";
 import type { CallControl } from "#platform/threads.ts";
 import { EngineCore } from "./engine-core.ts";
 import { RepositoryError } from "./engine-types.ts";
-import type { BackupRequest, CheckRequest, EngineOptions, RestoreRequest, TaskControl } from "./engine-types.ts";
+import type { BackupRequest, CheckRequest, EngineOptions, ReplicateRequest, RestoreRequest, TaskControl } from "./engine-types.ts";
 
 /** Entry of the engine's thread: an {@link EngineCore} behind messages. */
 const port = parentPort;
@@ -43,10 +43,10 @@ serve(port, {
     return { repositoryId: core.repositoryId, store: core.store };
   },
   backup: (request: BackupRequest, control) => open().backup(request, taskControl(control)),
+  replicate: (request: ReplicateRequest, control) => open().replicate(request, taskControl(control)),
   restore: (request: RestoreRequest, control) => open().restore(request, taskControl(control)),
   discardRoot: ([tenant, backupId]: [string, string]) => open().discardRoot(tenant, backupId),
   listDeleted: (tenant: string) => open().listDeleted(tenant),
-  readDeletedRoot: ([tenant, backupId]: [string, string]) => open().readDeletedRoot(tenant, backupId),
   undelete: ([tenant, backupId]: [string, string]) => open().undelete(tenant, backupId),
   collect: (request: Parameters<EngineCore["collect"]>[0], control) => open().collect(request, taskControl(control)),
   check: (request: CheckRequest, control) => open().check(request, taskControl(control)),

@@ -15,6 +15,11 @@ export interface Engine {
   /** What the store calls itself, as may be shown to a tenant. */
   readonly store: { kind: "local" | "memory" | "s3"; location: string };
   backup(request: BackupRequest, control: TaskControl): Promise<BackupOutcome>;
+  /**
+   * Makes a backup that is a copy of another one: only what is not here is fetched, every piece is verified, and the copy consists of exactly the
+   * pieces that were offered. Errors: `originUnreachable`, `originRefused`, `originDamaged`.
+   */
+  replicate(request: ReplicateRequest, control: TaskControl): Promise<ReplicateOutcome>;
   restore(request: RestoreRequest, control: TaskControl): Promise<RestoreOutcome>;
   /**
    * Looks whether everything that the tenant's backups lead to is there and sound, and keeps what it found: what is damaged is stored again by the
@@ -35,8 +40,6 @@ export interface Engine {
   discardRoot(tenant: string, backupId: string): Promise<void>;
   /** Backups in the bin. */
   listDeleted(tenant: string): Promise<BinEntry[]>;
-  /** What the root object of a backup in the bin says; undefined when it is not there. */
-  readDeletedRoot(tenant: string, backupId: string): Promise<RootDescription | undefined>;
   /** Brings a deleted backup back as it was; false when it is not in the bin. `missingChunk` when something of it is lost. */
   undelete(tenant: string, backupId: string): Promise<boolean>;
   /**
@@ -58,6 +61,30 @@ export interface Engine {
   /** What was written last; undefined when there is nothing, or the tenant's key is gone. */
   readState(tenant: string): Promise<{ writtenAtUs: number; document: unknown } | undefined>;
   close(): Promise<void>;
+}
+
+/** Where the image of a copy comes from: a backup of this repository. */
+export interface TenantOrigin {
+  kind: "tenant";
+  tenant: string;
+  backupId: string;
+}
+
+export interface ReplicateRequest {
+  tenant: string;
+  backupId: string;
+  from: TenantOrigin;
+  /** Sealed into the root object: the complete backup document, as JSON. */
+  document: unknown;
+  /** zstd level; 0 stores chunks as they are. */
+  compressionLevel: number;
+}
+
+export interface ReplicateOutcome extends BackupOutcome {
+  /** Bytes of all that came from the source: pieces that were not here, and lists of pieces. */
+  receivedBytes: number;
+  /** Of the offer that the copy was made of. Hex. */
+  digest: string;
 }
 
 export interface TaskControl {
@@ -229,6 +256,9 @@ export type RepositoryErrorCode =
   | "sourceShrunk"
   | "targetNotWritable"
   | "sessionLost"
+  | "originUnreachable"
+  | "originRefused"
+  | "originDamaged"
   | "collectRunning"
   | "indexOutdated"
   | "cancelled"

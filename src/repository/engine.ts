@@ -4,7 +4,16 @@ import { Remote } from "#platform/threads.ts";
 import type { StoreCount } from "#storage/counting.ts";
 import { asEngineError } from "./engine-errors.ts";
 import { RepositoryError } from "./engine-types.ts";
-import type { BackupDamage, BackupOutcome, CheckOutcome, Engine, EngineOptions, RestoreOutcome, RootDescription } from "./engine-types.ts";
+import type {
+  BackupDamage,
+  BackupOutcome,
+  CheckOutcome,
+  Engine,
+  EngineOptions,
+  ReplicateOutcome,
+  RestoreOutcome,
+  RootDescription,
+} from "./engine-types.ts";
 
 /**
  * Opens or creates the repository in its own thread. The caller's thread only exchanges small messages with it.
@@ -27,10 +36,10 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
   return {
     ...(opened as Pick<Engine, "repositoryId" | "store">),
     backup: (request, control) => remote.call("backup", request, control) as Promise<BackupOutcome>,
+    replicate: (request, control) => remote.call("replicate", request, control) as Promise<ReplicateOutcome>,
     restore: (request, control) => remote.call("restore", request, control) as Promise<RestoreOutcome>,
     discardRoot: (tenant, backupId) => remote.call("discardRoot", [tenant, backupId]) as Promise<void>,
     listDeleted: (tenant) => remote.call("listDeleted", tenant) as ReturnType<Engine["listDeleted"]>,
-    readDeletedRoot: (tenant, backupId) => remote.call("readDeletedRoot", [tenant, backupId]) as Promise<RootDescription | undefined>,
     undelete: (tenant, backupId) => remote.call("undelete", [tenant, backupId]) as Promise<boolean>,
     collect: (request, control) => remote.call("collect", request, control) as ReturnType<Engine["collect"]>,
     check: (request, control) => remote.call("check", request, control) as Promise<CheckOutcome>,

@@ -8,6 +8,7 @@ import type { Reconciled } from "./index-reconcile.ts";
 import { indexTransaction } from "./index-transaction.ts";
 import { hexOf } from "./layout.ts";
 import type { PackEntry, RecordKind } from "./pack.ts";
+import { ReplicaRefs } from "./replica-refs.ts";
 import { epochSql, prepareLedger, SessionLedger } from "./session-ledger.ts";
 
 /** Where a chunk or a page is. Offset and length in bytes, of the whole record. */
@@ -52,6 +53,8 @@ export class ChunkIndex {
   readonly damage: DamageTable;
   /** Who uses which pack; in the same file, over the same rows. */
   readonly ledger: SessionLedger;
+  /** Of copies that arrive: what the source calls what is here. */
+  readonly replicaRefs: ReplicaRefs;
   readonly #database: DatabaseSync;
   readonly #lookup: StatementSync;
   readonly #insertRecord: StatementSync;
@@ -63,6 +66,7 @@ export class ChunkIndex {
     this.#database = database;
     this.damage = new DamageTable(database);
     this.ledger = new SessionLedger(database);
+    this.replicaRefs = new ReplicaRefs(database);
     this.#lookup = database.prepare(
       `SELECT p.no AS packNo, p.id AS packId, p.kind, r.slot, r.offset, r.length, r.plain
        FROM records r JOIN packs p ON p.no = r.pack WHERE r.tenant = ? AND r.id = ? AND p.state < 2`,
@@ -293,6 +297,7 @@ export class ChunkIndex {
         this.#run("DELETE FROM records WHERE tenant = ? AND id = ?", [no, row["id"] as Uint8Array]);
         this.#run("DELETE FROM page_packs WHERE tenant = ? AND page = ?", [no, row["id"] as Uint8Array]);
       }
+      this.replicaRefs.sweep(tenant, no, firstByte);
     });
   }
 

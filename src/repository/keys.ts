@@ -29,6 +29,8 @@ const contexts = {
   onePack: "opencbr repository v1: one pack",
   root: "opencbr repository v1: roots",
   oneRoot: "opencbr repository v1: one root",
+  offer: "opencbr replication v1: references",
+  replicaRefs: "opencbr replication v1: known references",
 } as const;
 
 /** Keys of one tenant, 32 bytes each. */
@@ -72,6 +74,12 @@ export const packKey = (keys: TenantKeys, packId: Uint8Array): Uint8Array => der
 
 /** AES-256 key of one root object. `salt`: 16 random bytes, new for every sealing. */
 export const rootKey = (keys: TenantKeys, salt: Uint8Array): Uint8Array => derive("oneRoot", keys.root, salt);
+
+/** Keys the references under which a tenant's chunks and pages are offered to one audience. */
+export const offerKey = (keys: TenantKeys, audience: string): Uint8Array => derive("offer", keys.chunkId, Buffer.from(audience, "utf8"));
+
+/** Keys what a tenant remembers of the references of one source. */
+export const replicaRefsKey = (keys: TenantKeys, source: string): Uint8Array => derive("replicaRefs", keys.chunkId, Buffer.from(source, "utf8"));
 
 const hashers = new WeakMap<Uint8Array, ChunkHasher>();
 

@@ -13,14 +13,16 @@ export type ToLane =
       run: number;
       tenant: string;
       keys: TenantKeys;
-      source: SourceSpec;
+      /** Absent where every scan brings its bytes. */
+      source: SourceSpec | undefined;
       chunkBytes: number;
       sizeBytes: number;
       compressionLevel: number;
       packTargetBytes: number;
     }
-  /** Read, check for zeros, hash and compare the chunks with these numbers, ascending; `parentIds` has 32 bytes for each, zeros for a hole. */
-  | { kind: "scan"; run: number; segment: number; chunks: Float64Array; parentIds: Uint8Array | undefined }
+  /** Read, check for zeros, hash and compare the chunks with these numbers, ascending; `parentIds` has 32 bytes for each, zeros for a hole;
+   * `bytes` are the chunks themselves, each at a multiple of the chunk size, where they are not to be read. */
+  | { kind: "scan"; run: number; segment: number; chunks: Float64Array; parentIds: Uint8Array | undefined; bytes: Uint8Array | undefined }
   /** Seal the chunks whose flag is 1; forget the segment. */
   | { kind: "store"; run: number; segment: number; flags: Uint8Array }
   /** Hand over the pack that is being filled, if any. */

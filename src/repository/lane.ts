@@ -30,8 +30,9 @@ class LaneBuffers {
     return this.#segments.pop() ?? new Uint8Array(SEGMENT_BYTES);
   }
 
+  /** One that came with a message is kept only if it is as long as ours. */
   giveSegment(buffer: Uint8Array): void {
-    this.#segments.push(buffer);
+    if (buffer.length === SEGMENT_BYTES) this.#segments.push(buffer);
   }
 
   pack(): ArrayBuffer | undefined {
@@ -130,7 +131,7 @@ class BackupLane {
   readonly #setup: Message<"openBackup">;
   readonly #post: Post;
   readonly #random: Random;
-  readonly #source: Source;
+  readonly #source: Source | undefined;
   readonly #hasher: ChunkHasher;
   readonly #zeros: Uint8Array;
   readonly #segments = new Map<number, Segment>();
@@ -142,14 +143,14 @@ class BackupLane {
     this.#post = post;
     this.#random = random;
     this.#buffers = buffers;
-    this.#source = openFileSource(setup.source.path);
+    this.#source = setup.source && openFileSource(setup.source.path);
     this.#hasher = new ChunkHasher(setup.keys.chunkId);
     this.#zeros = new Uint8Array(setup.chunkBytes);
   }
 
-  scan({ run, segment, chunks, parentIds }: Message<"scan">): void {
-    const buffer = this.#buffers.segment();
-    const readBytes = this.#read(chunks, buffer);
+  scan({ run, segment, chunks, parentIds, bytes }: Message<"scan">): void {
+    const buffer = bytes ?? this.#buffers.segment();
+    const readBytes = this.#read(chunks, bytes === undefined ? buffer : undefined);
     const ids = new Uint8Array(chunks.length * ID_BYTES);
     const flags = new Uint8Array(chunks.length);
     let candidates = 0;
@@ -194,14 +195,14 @@ class BackupLane {
   }
 
   close(): void {
-    this.#source.close();
+    this.#source?.close();
     for (const { buffer } of this.#segments.values()) this.#buffers.giveSegment(buffer);
     this.#segments.clear();
     this.#writer = undefined;
   }
 
-  /** Reads the chunks into `buffer`, one after the other; neighbours in one read. Returns the bytes read. */
-  #read(chunks: Float64Array, buffer: Uint8Array): number {
+  /** Reads the chunks into `buffer`, one after the other; neighbours in one read. Returns how many bytes they have. */
+  #read(chunks: Float64Array, buffer: Uint8Array | undefined): number {
     const { chunkBytes, sizeBytes } = this.#setup;
     let total = 0;
     for (let first = 0; first < chunks.length;) {
@@ -209,7 +210,7 @@ class BackupLane {
       while (next < chunks.length && chunks[next] === chunks[next - 1]! + 1) next++;
       const offset = chunks[first]! * chunkBytes;
       const length = Math.min((next - first) * chunkBytes, sizeBytes - offset);
-      this.#source.read(offset, buffer.subarray(first * chunkBytes, first * chunkBytes + length));
+      if (buffer !== undefined) this.#source!.read(offset, buffer.subarray(first * chunkBytes, first * chunkBytes + length));
       total += length;
       first = next;
     }

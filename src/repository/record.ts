@@ -149,18 +149,7 @@ export function openRecord(
   expected: ExpectedRecord,
   options: { trustTag?: boolean; into?: Uint8Array } = {},
 ): Uint8Array {
-  const bytes = Buffer.from(record.buffer, record.byteOffset, record.length);
-  const header = readRecordHeader(bytes, 0);
-  const page = typeof header !== "string" && header.kind === "page";
-  const corrupt = (what: string, cause?: unknown): RepositoryError =>
-    new RepositoryError(page ? "corruptPage" : "corruptChunk", `record ${expected.slot} of pack ${hexOf(packId)} ${what}`, cause);
-  if (typeof header === "string") throw corrupt(header);
-  if (header.slot !== expected.slot) throw corrupt(`says it is record ${header.slot}`);
-  if (!bytes.subarray(24, 56).equals(expected.id)) throw corrupt(`holds ${hexOf(header.id)}, not ${hexOf(expected.id)}`);
-  if (expected.plainLength !== undefined && header.plainLength !== expected.plainLength)
-    throw corrupt(`holds ${header.plainLength} bytes, not ${expected.plainLength}`);
-  if (bytes.length !== recordOverheadBytes + header.cipherLength)
-    throw corrupt(`has ${bytes.length} bytes, not ${recordOverheadBytes + header.cipherLength}`);
+  const { bytes, header, corrupt } = readExpected(packId, record, expected);
   const { compressed, plainLength, cipherLength } = header;
   const into = options.into ?? new Uint8Array(plainLength);
   if (into.length !== plainLength) throw corrupt(`holds ${plainLength} bytes, not ${into.length}`);
@@ -176,4 +165,29 @@ export function openRecord(
   if (!options.trustTag && !Buffer.from(expected.id).equals(keyedHash(header.kind === "page" ? keys.pageId : keys.chunkId, into)))
     throw corrupt("does not hash to its id");
   return into;
+}
+
+/** As {@link openRecord} by the tag alone, but as it was compressed: shorter than the plain bytes where that paid. */
+export function openPacked(keys: TenantKeys, packId: Uint8Array, record: Uint8Array, expected: ExpectedRecord): Uint8Array {
+  const { bytes, header, corrupt } = readExpected(packId, record, expected);
+  const payload = new Uint8Array(header.cipherLength);
+  if (!openPayload(packKey(keys, packId), packId, header.slot, bytes, payload)) throw corrupt("does not authenticate");
+  return payload;
+}
+
+/** The header of the record that is expected here, or what is wrong with it. */
+function readExpected(packId: Uint8Array, record: Uint8Array, expected: ExpectedRecord) {
+  const bytes = Buffer.from(record.buffer, record.byteOffset, record.length);
+  const header = readRecordHeader(bytes, 0);
+  const page = typeof header !== "string" && header.kind === "page";
+  const corrupt = (what: string, cause?: unknown): RepositoryError =>
+    new RepositoryError(page ? "corruptPage" : "corruptChunk", `record ${expected.slot} of pack ${hexOf(packId)} ${what}`, cause);
+  if (typeof header === "string") throw corrupt(header);
+  if (header.slot !== expected.slot) throw corrupt(`says it is record ${header.slot}`);
+  if (!bytes.subarray(24, 56).equals(expected.id)) throw corrupt(`holds ${hexOf(header.id)}, not ${hexOf(expected.id)}`);
+  if (expected.plainLength !== undefined && header.plainLength !== expected.plainLength)
+    throw corrupt(`holds ${header.plainLength} bytes, not ${expected.plainLength}`);
+  if (bytes.length !== recordOverheadBytes + header.cipherLength)
+    throw corrupt(`has ${bytes.length} bytes, not ${recordOverheadBytes + header.cipherLength}`);
+  return { bytes, header, corrupt };
 }

@@ -56,7 +56,7 @@ export const maxChunkBytes = 4 << 20;
 /** Number of pages of a disk. */
 export const pageCountOf = (sizeBytes: number, chunkBytes: number): number => Math.ceil(Math.ceil(sizeBytes / chunkBytes) / pageChunks);
 
-const isChunkSize = (value: number): boolean => value >= minChunkBytes && value <= maxChunkBytes && Number.isInteger(Math.log2(value));
+export const isChunkSize = (value: number): boolean => value >= minChunkBytes && value <= maxChunkBytes && Number.isInteger(Math.log2(value));
 
 /** Merkle root over page ids, 32 bytes: the same for the same content of the same tenant at the same chunk size. */
 export function merkleRootOf(keys: TenantKeys, sizeBytes: number, chunkBytes: number, pageIds: Uint8Array): Uint8Array {

@@ -32,6 +32,7 @@ export interface Runner {
 }
 
 interface Active {
+  type: Task["type"];
   stop: AbortController;
   ended: Promise<void>;
 }
@@ -45,10 +46,13 @@ export function startRunner(options: RunnerOptions): Runner {
   let pumping: Promise<void> | undefined;
   let again = false;
 
+  /** A copying only follows what another task does, maybe at another service: it takes no place that such a task may wait for. */
+  const heavy = (): number => [...active.values()].filter(({ type }) => type !== "replication").length;
+
   const leaseUntil = (now: number): number => now + leaseMs * 1000;
 
   async function fill(): Promise<void> {
-    while (!stopping.signal.aborted && active.size < concurrency) {
+    while (!stopping.signal.aborted && heavy() < concurrency) {
       const now = clock.nowUs();
       const task = await catalog.tasks.claim({ owner, now, leaseUntil: leaseUntil(now) });
       if (task === undefined) return;
@@ -79,7 +83,7 @@ export function startRunner(options: RunnerOptions): Runner {
       active.delete(task.id);
       wake();
     });
-    active.set(task.id, { stop, ended });
+    active.set(task.id, { type: task.type, stop, ended });
   }
 
   async function run(task: Task, stop: AbortController): Promise<void> {

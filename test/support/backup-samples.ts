@@ -89,7 +89,16 @@ export function sampleServerBackup(patch: Partial<Backup> = {}): Backup {
 }
 
 export function sampleView(backup: Backup, patch: Partial<Omit<BackupView, "backup">> = {}): BackupView {
-  return { backup, children: [], hasDependents: false, chainStoredBytes: 70_000_000, enterpriseProjectId: "0", resourceExists: true, ...patch };
+  return {
+    backup,
+    children: [],
+    hasDependents: false,
+    chainStoredBytes: 70_000_000,
+    enterpriseProjectId: "0",
+    resourceExists: true,
+    replications: [],
+    ...patch,
+  };
 }
 
 /** A server backup with its boot disk and a data disk. */

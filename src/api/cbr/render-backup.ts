@@ -1,6 +1,7 @@
 import type { Backup } from "#model/backup.ts";
 import { objectTypeOf, providerIds } from "#model/provider.ts";
 import { naiveUtc, naiveUtcOrNull } from "#model/timestamps.ts";
+import type { ReplicationRecord } from "#model/replication.ts";
 import type { BackupView } from "#catalog/tables.ts";
 
 /** `extend_info` of a CBR backup; every key is always there, null where it does not apply (docs/compatibility/backup-resource.md). */
@@ -45,9 +46,39 @@ export interface CbrBackup {
   updated_at: string | null;
   protected_at: string | null;
   expired_at: string | null;
-  replication_records: never[];
+  replication_records: CbrReplicationRecord[];
   extend_info: CbrExtendInfo;
   children: CbrBackup[];
+}
+
+/** CBR v3's `ReplicationRecordGet`. */
+export type CbrReplicationRecord = ReturnType<typeof renderReplication>;
+
+/** `extra_info` has the destination's vault under both spellings that clients read. */
+export function renderReplication(record: ReplicationRecord) {
+  return {
+    id: record.id,
+    status: record.status,
+    created_at: naiveUtc(record.createdAt),
+    source_region: record.sourceRegion,
+    source_project_id: record.sourceProjectId,
+    source_backup_id: record.sourceBackupId,
+    source_checkpoint_id: record.sourceCheckpointId,
+    destination_region: record.destinationRegion,
+    destination_project_id: record.destinationProjectId,
+    destination_vault_id: record.destinationVaultId,
+    destination_backup_id: record.destinationBackupId,
+    destination_checkpoint_id: record.destinationCheckpointId,
+    vault_id: record.sourceVaultId,
+    extra_info: {
+      progress: record.progress,
+      fail_code: record.failCode,
+      fail_reason: record.failReason,
+      auto_trigger: record.autoTrigger,
+      destination_vault_id: record.destinationVaultId,
+      destinatio_vault_id: record.destinationVaultId,
+    },
+  };
 }
 
 const readable = new Set<Backup["status"]>(["available", "waiting_restore", "restoring"]);
@@ -92,7 +123,7 @@ function renderExtendInfo(view: BackupView): CbrExtendInfo {
  * A backup as CBR v3 shows it (`ShowBackup`, items of `ListBackups`).
  * A child is rendered with the same keys; it carries the provider id of the server that it is part of.
  */
-export function renderBackup(view: BackupView, options: { withChildren: boolean } = { withChildren: true }): CbrBackup {
+export function renderBackup(view: BackupView, options: { withChildren: boolean; withReplications?: boolean } = { withChildren: true }): CbrBackup {
   const { backup } = view;
   const isChild = backup.parentId !== null;
   return {
@@ -118,7 +149,7 @@ export function renderBackup(view: BackupView, options: { withChildren: boolean 
     updated_at: naiveUtcOrNull(backup.updatedAt),
     protected_at: naiveUtcOrNull(backup.protectedAt),
     expired_at: naiveUtcOrNull(backup.expiredAt),
-    replication_records: [],
+    replication_records: options.withReplications === false ? [] : view.replications.map(renderReplication),
     extend_info: renderExtendInfo(view),
     children: options.withChildren ? view.children.map((child) => renderBackup(viewOfChild(view, child))) : [],
   };
@@ -133,5 +164,6 @@ function viewOfChild(parent: BackupView, child: Backup): BackupView {
     chainStoredBytes: 0,
     enterpriseProjectId: parent.enterpriseProjectId,
     resourceExists: parent.resourceExists,
+    replications: [],
   };
 }

@@ -1,5 +1,5 @@
 import { naiveUtc, naiveUtcOrNull } from "#model/timestamps.ts";
-import { type Task, taskIsOver } from "#model/task.ts";
+import { operationOf, type Task, taskIsOver } from "#model/task.ts";
 
 /** Percent done, 0 to 100: by bytes while it runs; 100 only when it succeeded. */
 export function taskPercent(task: Pick<Task, "status" | "progress">): number {
@@ -59,6 +59,23 @@ const collectNames = {
   damaged_backups: "damagedBackups",
 };
 
+const replicationNames = {
+  replication_record_id: "recordId",
+  source_backup_id: "sourceBackupId",
+  source_backup_name: "sourceBackupName",
+  source_checkpoint_id: "sourceCheckpointId",
+  source_project_id: "sourceProjectId",
+  source_region: "sourceRegion",
+  destination_backup_id: "destinationBackupId",
+  destination_backup_name: "destinationBackupName",
+  destination_checkpoint_id: "destinationCheckpointId",
+  destination_project_id: "destinationProjectId",
+  destination_region: "destinationRegion",
+  received_bytes: "receivedBytes",
+  new_bytes: "newBytes",
+  stored_bytes: "storedBytes",
+};
+
 /** The section of `extra_info` that belongs to the kind of operation. */
 function section(task: Task): Record<string, unknown> {
   const named = { backup_id: task.backupId, backup_name: task.backupName };
@@ -93,6 +110,9 @@ function section(task: Task): Record<string, unknown> {
           resources: task.resourceId === null ? [] : [{ id: task.resourceId, name: task.resourceName, type: task.resourceType }],
         },
       };
+    case "replication":
+    case "replica":
+      return { replication: given(facts, replicationNames) };
     case "check":
       return { check: given(task.result, checkNames) };
     case "collect":
@@ -112,7 +132,7 @@ export function renderTask(task: Task) {
   return {
     id: task.id,
     project_id: task.projectId,
-    operation_type: task.type,
+    operation_type: operationOf(task.type),
     status: task.status,
     provider_id: task.providerId,
     vault_id: task.vaultId,

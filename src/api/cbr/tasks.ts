@@ -10,7 +10,17 @@ import { instant, one, page, type Query } from "../query.ts";
 import { renderTask } from "./render-task.ts";
 import { paramsSchema, querySchema } from "./schemas.ts";
 
-const types = ["backup", "restore", "delete", "remove_resource", "vault_delete", "check", "collect"] as const satisfies readonly TaskType[];
+const types: Readonly<Record<string, readonly TaskType[]>> = {
+  backup: ["backup"],
+  restore: ["restore"],
+  delete: ["delete"],
+  remove_resource: ["remove_resource"],
+  vault_delete: ["vault_delete"],
+  check: ["check"],
+  collect: ["collect"],
+  // Both ends of it.
+  replication: ["replication", "replica"],
+};
 const states = ["waiting", "running", "success", "failed", "skipped", "timeout"] as const satisfies readonly TaskStatus[];
 
 /** The filter of a list, or undefined when it can match nothing. */
@@ -19,9 +29,8 @@ function readFilter(query: Query): TaskFilter | undefined {
   const type = one(query, "operation_type");
   const status = one(query, "status");
   if (type !== undefined) {
-    const known = types.find((word) => word === type);
-    if (known === undefined) return undefined;
-    filter.type = known;
+    if (!Object.hasOwn(types, type)) return undefined;
+    filter.types = types[type]!;
   }
   if (status !== undefined) {
     const known = states.find((word) => word === status);

@@ -1,4 +1,4 @@
-import { rolesOf } from "#services/context.ts";
+import { roles } from "#model/caller.ts";
 import type { Route } from "../http/route.ts";
 import { assignmentRoutes } from "./assignment-routes.ts";
 import { credentialRoutes } from "./credential-routes.ts";
@@ -17,7 +17,7 @@ export const identityRoutes = (identity: Identity, { hostRules }: { hostRules: b
   ...directoryRoutes(identity),
   ...projectRoutes(identity),
   ...userRoutes(identity),
-  ...assignmentRoutes(identity, rolesOf(identity.context).names),
+  ...assignmentRoutes(identity, roles),
   ...credentialRoutes(identity),
   ...temporaryKeyRoutes(identity),
 ];

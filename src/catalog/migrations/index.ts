@@ -8,6 +8,7 @@ import { events } from "./0007-events.ts";
 import { amendedBackups } from "./0008-amended-backups.ts";
 import { vaultMoves } from "./0009-vault-moves.ts";
 import { members } from "./0010-members.ts";
+import { replication } from "./0011-replication.ts";
 import type { Migration } from "./migration.ts";
 
 /** In order. A released migration is never edited: what is wrong with it is put right by a later one. */
@@ -22,4 +23,5 @@ export const migrations: readonly Migration[] = [
   amendedBackups,
   vaultMoves,
   members,
+  replication,
 ];

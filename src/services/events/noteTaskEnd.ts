@@ -1,6 +1,6 @@
 import type { Tables } from "#catalog/tables.ts";
 import type { Task } from "#model/task.ts";
-import { taskIsOver } from "#model/task.ts";
+import { operationOf, taskIsOver } from "#model/task.ts";
 import { naiveUtcOrNull } from "#model/timestamps.ts";
 import { derivedId, noteEvent } from "./noteEvent.ts";
 
@@ -19,7 +19,7 @@ export async function noteTaskEnd(tables: Tables, task: Task): Promise<void> {
     data: {
       task: {
         id: task.id,
-        operation_type: task.type,
+        operation_type: operationOf(task.type),
         status,
         vault: named(task.vaultId, task.vaultName),
         resource: task.resourceId === null ? null : { id: task.resourceId, name: task.resourceName, type: task.resourceType },

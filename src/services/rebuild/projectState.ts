@@ -3,6 +3,7 @@ import type { Backup } from "#model/backup.ts";
 import type { Checkpoint } from "#model/checkpoint.ts";
 import type { Id, ProjectId } from "#model/ids.ts";
 import type { Member } from "#model/member.ts";
+import type { ReplicationRecord } from "#model/replication.ts";
 import type { Resource, Snapshot } from "#model/resource.ts";
 import type { Vault, VaultMove, VaultResource } from "#model/vault.ts";
 
@@ -20,6 +21,8 @@ export interface ProjectState {
   snapshots: Snapshot[];
   /** Backups that ended in error, and so have no root object; the newest {@link failedKept} of them. */
   failed: Backup[];
+  /** Every copying with an end in the project. */
+  replications: ReplicationRecord[];
   /** Restore points of those. */
   checkpoints: Checkpoint[];
   /** What has changed of backups since they were sealed; absent in older states. */
@@ -67,6 +70,7 @@ export async function projectState(tables: Tables, projectId: ProjectId): Promis
     resources: await all((page) => tables.resources.list(projectId, {}, page)),
     snapshots: await all((page) => tables.snapshots.list(projectId, {}, page)),
     failed,
+    replications: await tables.replications.ofProject(projectId),
     checkpoints: [...checkpoints.values()],
     amended: (await tables.backups.amended(projectId)).map(({ id, name, vaultId, updatedAt }) => ({ id, name, vaultId, updatedAt })),
     members: await tables.members.ofOwner(projectId),

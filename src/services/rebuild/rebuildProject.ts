@@ -2,6 +2,9 @@ import { stat } from "node:fs/promises";
 import type { Tables } from "#catalog/tables.ts";
 import type { Backup } from "#model/backup.ts";
 import type { Id, ProjectId, TimestampUs } from "#model/ids.ts";
+import { errorKinds } from "#model/errors.ts";
+import { replicationIsOver } from "#model/replication.ts";
+import type { ReplicationRecord } from "#model/replication.ts";
 import type { Resource, Snapshot } from "#model/resource.ts";
 import { vaultAfterMoves } from "#model/vault.ts";
 import type { VaultMove, VaultResource } from "#model/vault.ts";
@@ -24,8 +27,6 @@ export interface Known {
   settings: Pick<ServiceSettings, "volumesPath">;
   /** How resources have gone from vault to vault, in order. */
   moves: readonly VaultMove[];
-  /** The catalog is in use, and newer than any root object: only what is gone is added, and nothing is taken away from anything. */
-  isLive?: true;
 }
 
 const exists = (path: string): Promise<boolean> =>
@@ -51,7 +52,15 @@ export async function beginProject(tables: Tables, projectId: ProjectId, { state
   for (const vault of state?.vaults ?? []) await tables.vaults.insert(vault);
   for (const binding of state?.bindings ?? []) await tables.vaults.bind(binding);
   for (const move of state?.moves ?? []) await tables.vaults.insertMove(move);
+  for (const record of state?.replications ?? [])
+    if ((await tables.replications.get(record.id)) === undefined) await tables.replications.insert(asLeft(record));
 }
+
+/** What was being copied is not any more: the tasks are lost. */
+const asLeft = (record: ReplicationRecord): ReplicationRecord =>
+  replicationIsOver(record.status)
+    ? record
+    : { ...record, status: "fail", failCode: errorKinds.replicationFailed.cbr, failReason: "The catalog was rebuilt while it was being copied." };
 
 /** A volume of ours whose file is gone, or may not be whole, is in error; everything else is as it was. */
 async function asFound(resource: Resource, settings: Known["settings"]): Promise<Resource> {
@@ -65,7 +74,8 @@ export async function addBackup(tables: Tables, root: RootDescription, asSealed:
   const sealedAt = sealedAtOf(asSealed, root.statistics);
   const document = await inVaultOfToday(tables, asSealed, known);
   if (document === asSealed) await addVault(tables, document, sealedAt, known);
-  await addResources(tables, document, sealedAt, known);
+  // What a copy was made of is another project's, or another region's.
+  if (document.backup.imageType === "backup") await addResources(tables, document, sealedAt, known);
   const { checkpoint, parent } = document;
   if (checkpoint !== null && (await tables.checkpoints.get(root.tenant, checkpoint.id)) === undefined) await tables.checkpoints.insert(checkpoint);
   for (const each of parent === null ? [] : [parent, ...document.siblings]) {
@@ -79,7 +89,7 @@ export async function addBackup(tables: Tables, root: RootDescription, asSealed:
 }
 
 /** The document as it would be sealed now, where its backup has gone to another vault that is still there. Else the very same. */
-export async function inVaultOfToday(tables: Tables, document: BackupDocument, { moves }: Known): Promise<BackupDocument> {
+async function inVaultOfToday(tables: Tables, document: BackupDocument, { moves }: Known): Promise<BackupDocument> {
   const { parent, backup, siblings, checkpoint } = document;
   const vaultId = vaultAfterMoves(moves, parent ?? backup);
   if (vaultId === backup.vaultId || (await tables.vaults.get(backup.projectId, vaultId)) === undefined) return document;
@@ -111,13 +121,12 @@ async function rowOf(root: RootDescription, document: BackupDocument, sealedAt: 
 const bindingsKey = (vaultId: Id): string => `rebuild/bindings/${vaultId}`;
 
 /** The newest that is known of a vault counts: the state, where it is newer than the backup, else the vault as the newest backup saw it. */
-async function addVault(tables: Tables, { vault, bindings }: BackupDocument, sealedAt: TimestampUs, { stateAt, isLive }: Known): Promise<void> {
+async function addVault(tables: Tables, { vault, bindings }: BackupDocument, sealedAt: TimestampUs, { stateAt }: Known): Promise<void> {
   if (vault === null) return;
   const found = await tables.vaults.get(vault.projectId, vault.id);
   if (found === undefined) await tables.vaults.insert({ ...vault, status: vault.status === "deleting" ? "available" : vault.status });
   else if (sealedAt <= stateAt) return;
   else if ((vault.updatedAt ?? 0) > (found.updatedAt ?? 0)) await tables.vaults.update(vault.id, vault);
-  if (isLive === true) return;
   if (sealedAt <= Number((await tables.meta.get(bindingsKey(vault.id))) ?? 0)) return;
   await tables.meta.set(bindingsKey(vault.id), String(sealedAt));
   for (const { resourceId } of await tables.vaults.resourcesOf(vault.id)) await tables.vaults.unbind(vault.id, resourceId);

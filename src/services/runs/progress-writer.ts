@@ -1,10 +1,14 @@
-import type { Id } from "#model/ids.ts";
+import type { Id, TimestampUs } from "#model/ids.ts";
 import type { Context } from "../context.ts";
 
 const betweenWritesUs = 500_000;
 
 /** Keeps the `progress` of a disk backup's row up to date: at most twice a second, one write at a time, never 100 before the commit. */
-export function progressWriter(context: Context, backupId: Id) {
+export const progressWriter = (context: Context, backupId: Id) =>
+  percentWriter(context, (progress) => context.catalog.backups.update(backupId, { progress }));
+
+/** As {@link progressWriter}, to wherever `save` puts it. */
+export function percentWriter(context: Context, save: (percent: number, now: TimestampUs) => Promise<void>) {
   let shown = 0;
   let lastUs = 0;
   let pending: Promise<void> = Promise.resolve();
@@ -17,8 +21,8 @@ export function progressWriter(context: Context, backupId: Id) {
       shown = percent;
       lastUs = now;
       pending = pending
-        .then(() => context.catalog.backups.update(backupId, { progress: percent }))
-        .catch((error: unknown) => context.log.warn({ err: error, backupId }, "the progress of a backup could not be written"));
+        .then(() => save(percent, now))
+        .catch((error: unknown) => context.log.warn({ err: error }, "the progress of a backup could not be written"));
     },
     /** Resolves when no write is under way. */
     settled: (): Promise<void> => pending,

@@ -1,10 +1,12 @@
 import type { Task } from "#model/task.ts";
 import type { Context } from "../context.ts";
 import { failBackup } from "./failBackup.ts";
+import { failReplica } from "./failReplica.ts";
 import { failRestore } from "./failRestore.ts";
 import { describeFailure } from "./failure.ts";
 import type { Failure } from "./failure.ts";
 import { markDeletionFailed } from "./remove-backup.ts";
+import { failReplication } from "./runReplication.ts";
 import { StaleTaskError, TaskStop, finishTask } from "./run.ts";
 import { topLevelBackups } from "../support/doom.ts";
 
@@ -25,6 +27,8 @@ export async function recoverTask(context: Context, task: Task): Promise<void> {
       case "vault_delete":
       case "check":
       case "collect":
+      case "replication":
+      case "replica":
         await context.catalog.tasks.requeue(task.id, task.fencingToken, context.clock.nowUs());
     }
   } catch (error) {
@@ -37,6 +41,8 @@ export async function abandonTask(context: Context, task: Task, error: unknown):
   const failure = describeFailure(error);
   if (task.type === "backup") return failBackup(context, task, failure);
   if (task.type === "restore") return failRestore(context, task, failure, () => true);
+  if (task.type === "replication") return failReplication({ context, task }, failure);
+  if (task.type === "replica") return failReplica(context, task, failure);
   await context.catalog.transaction(async (tables) => {
     const now = context.clock.nowUs();
     await finishTask(tables, task, { status: "failed", now, errorCode: failure.errorCode, errorMessage: failure.message });

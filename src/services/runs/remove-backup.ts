@@ -20,6 +20,7 @@ export async function removeBackupRows(tables: Tables, backup: Backup): Promise<
   for (const child of await tables.backups.children(backup.id)) await tables.backups.remove(child.id);
   await tables.backups.remove(backup.id);
   await tables.checkpoints.settle(backup.checkpointId);
+  await tables.replications.forget(backup.id);
 }
 
 /** A deletion that did not succeed leaves an error behind, never an available backup. */

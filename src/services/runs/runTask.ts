@@ -4,6 +4,8 @@ import { runCheck } from "./runCheck.ts";
 import { runCollect } from "./runCollect.ts";
 import { runDelete } from "./runDelete.ts";
 import { runRemoveResource } from "./runRemoveResource.ts";
+import { runReplica } from "./runReplica.ts";
+import { runReplication } from "./runReplication.ts";
 import { runRestore } from "./runRestore.ts";
 import { runVaultDelete } from "./runVaultDelete.ts";
 import type { TaskRun } from "./run.ts";
@@ -16,6 +18,8 @@ const runs: Record<TaskType, (run: TaskRun) => Promise<void>> = {
   vault_delete: runVaultDelete,
   check: runCheck,
   collect: runCollect,
+  replication: runReplication,
+  replica: runReplica,
 };
 
 /** Does what a claimed task asks for and ends it. Only what could not even be recorded is thrown. */

@@ -4,6 +4,7 @@ import { DomainError } from "#model/errors.ts";
 import type { Id, ProjectId, TimestampUs } from "#model/ids.ts";
 import { naiveUtc } from "#model/timestamps.ts";
 import { stopReceivedRestores } from "./shares.ts";
+import { replicationIsOver } from "#model/replication.ts";
 
 /** Top-level backups of a vault, or of one resource in it. */
 export async function topLevelBackups(tables: Tables, projectId: ProjectId, vaultId: Id, resourceId?: Id): Promise<Backup[]> {
@@ -37,6 +38,8 @@ export async function refuseUnlessRemovable(tables: Tables, backup: Backup, now:
     const until = backup.expiredAt === null ? "for good: no time was set for it" : `until ${naiveUtc(backup.expiredAt)}Z`;
     throw new DomainError("backupLocked", `Backup ${backup.id} is in a locked vault and kept ${until}.`);
   }
+  if ((await tables.replications.ofBackup(backup.id)).some((record) => record.sourceBackupId === backup.id && !replicationIsOver(record.status)))
+    throw new DomainError("backupInUse", `Backup ${backup.id} is being copied to another vault.`);
   const family = [backup, ...(await tables.backups.children(backup.id))];
   for (const each of family) {
     if (each.status === "waiting_protect" || each.status === "protecting")

@@ -66,7 +66,7 @@ export async function receivedView(tables: Tables, view: BackupView, share: Memb
 }
 
 /** Facts of a view that tell of more than the backup itself. */
-const alone = { hasDependents: false, chainStoredBytes: 0, resourceExists: false } satisfies Partial<BackupView>;
+const alone = { hasDependents: false, chainStoredBytes: 0, resourceExists: false, replications: [] } satisfies Partial<BackupView>;
 
 const unrelated = (backup: Backup): Backup => ({
   ...backup,

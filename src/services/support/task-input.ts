@@ -1,6 +1,6 @@
 import type { BackupStatus } from "#model/backup.ts";
 import type { Id, ProjectId } from "#model/ids.ts";
-import type { VolumeStatus } from "#model/resource.ts";
+import type { Resource, VolumeStatus } from "#model/resource.ts";
 import type { Task } from "#model/task.ts";
 import { invariant } from "#platform/invariant.ts";
 
@@ -47,6 +47,38 @@ export interface CollectTaskInput {
   force: boolean;
 }
 
+/** The two ends of a copying, as its tasks tell them. */
+export interface CopyEnds {
+  recordId: Id;
+  sourceRegion: string;
+  sourceProjectId: ProjectId;
+  sourceBackupId: Id;
+  sourceBackupName: string | null;
+  sourceCheckpointId: Id;
+  destinationRegion: string;
+  destinationProjectId: ProjectId;
+  destinationBackupId: Id | null;
+  destinationBackupName: string | null;
+  destinationCheckpointId: Id | null;
+}
+
+/** What a `replication` task, the source's end, must do. */
+export interface ReplicationTaskInput extends CopyEnds {
+  destinationVaultId: Id;
+  /** In whose name the destination is asked. */
+  userId: string;
+  /** Of the copy. */
+  description: string | null;
+  retentionDays: number | null;
+}
+
+/** What a `replica` task, the destination's end, must do. */
+export interface ReplicaTaskInput extends CopyEnds {
+  /** In device order. `dataBytes`: of the image, for the progress. */
+  disks: { backupId: Id; sourceBackupId: Id; resource: Resource; dataBytes: number }[];
+  server: Resource | null;
+}
+
 /** What a `delete` task must do. */
 export interface DeleteTaskInput {
   previousStatus: BackupStatus;
@@ -64,8 +96,11 @@ export const checkInput = (task: Task): CheckTaskInput => inputOf(task, "check")
 export const collectInput = (task: Task): CollectTaskInput => inputOf(task, "collect") as CollectTaskInput;
 export const deleteInput = (task: Task): DeleteTaskInput => inputOf(task, "delete") as DeleteTaskInput;
 
+export const replicationInput = (task: Task): ReplicationTaskInput => inputOf(task, "replication") as ReplicationTaskInput;
+export const replicaInput = (task: Task): ReplicaTaskInput => inputOf(task, "replica") as ReplicaTaskInput;
+
 export const asInput = (
-  input: BackupTaskInput | RestoreTaskInput | DeleteTaskInput | CheckTaskInput | CollectTaskInput,
+  input: BackupTaskInput | RestoreTaskInput | DeleteTaskInput | CheckTaskInput | CollectTaskInput | ReplicationTaskInput | ReplicaTaskInput,
 ): Record<string, unknown> => ({
   ...input,
 });

@@ -5,11 +5,14 @@ import type { Id } from "#model/ids.ts";
 import type { Task } from "#model/task.ts";
 import type { Context } from "../context.ts";
 import { failBackup } from "../runs/failBackup.ts";
+import { targetOf } from "../replication/targets.ts";
+import { failReplica } from "../runs/failReplica.ts";
 import { failRestore } from "../runs/failRestore.ts";
 import { describeFailure } from "../runs/failure.ts";
+import { failReplication } from "../runs/runReplication.ts";
 import { StaleTaskError, TaskStop, finishTask } from "../runs/run.ts";
 import { findTask } from "../support/find.ts";
-import { deleteInput } from "../support/task-input.ts";
+import { deleteInput, replicationInput } from "../support/task-input.ts";
 
 /**
  * Stops a task: a waiting one at once; a running one that is no deletion as soon as it can. It ends `failed` with a message that says cancelled.
@@ -61,6 +64,15 @@ async function cancelWaiting(context: Context, task: Task): Promise<void> {
           await tables.backups.transition(id, status, { updatedAt: now }, ["waiting_delete"]);
         }
       });
+    case "replication": {
+      const { destinationRegion: region, destinationProjectId: projectId, userId, recordId } = replicationInput(task);
+      await failReplication({ context, task }, cancelled);
+      return targetOf(context, { region, projectId }, userId)
+        .cancel(recordId)
+        .catch((error: unknown) => context.log.warn({ err: error, recordId }, "the destination could not be told that a copying was cancelled"));
+    }
+    case "replica":
+      return failReplica(context, task, cancelled, { remove: true });
     case "check":
     case "collect":
       return context.catalog.transaction(endCancelled);

@@ -1,0 +1,36 @@
+import type { BackupOffer, Offer } from "./offer.ts";
+import type { Origin } from "./replica-feed.ts";
+
+/** A backup of this repository as the origin of a copy. */
+export class TenantBackup implements Origin {
+  readonly #offer: BackupOffer;
+  receivedBytes = 0;
+
+  constructor(offer: BackupOffer) {
+    this.#offer = offer;
+  }
+
+  async describe(): Promise<Offer> {
+    const offer = this.#offer.describe();
+    this.receivedBytes += offer.pages.length;
+    return offer;
+  }
+
+  async list(page: number): Promise<Uint8Array> {
+    const refs = await this.#offer.list(page);
+    this.receivedBytes += refs.length;
+    return refs;
+  }
+
+  async chunks(wanted: readonly { chunk: number }[]): Promise<Uint8Array[]> {
+    const plain: Uint8Array[] = [];
+    for (const { chunk } of wanted) {
+      const bytes = await this.#offer.chunk(chunk);
+      this.receivedBytes += bytes.length;
+      plain.push(bytes);
+    }
+    return plain;
+  }
+
+  close(): void {}
+}
