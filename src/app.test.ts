@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -29,4 +29,21 @@ test("a start that fails closes what it opened and makes no accounts; the next o
   assert.equal(second.firstStart, undefined);
   assert.equal(second.context.settings.nodeId, nodeId);
   await second.stop();
+});
+
+test("a role file that is wrong keeps the service from starting, and says where", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "opencbr-app-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const file = join(folder, "roles.json");
+  const start = () =>
+    startApp(readSettings({ data: join(folder, "data"), port: "0", lanes: "1", rolesFile: file }, {}).settings, { version: "0", log: silentLog });
+  await assert.rejects(start(), /roles\.json cannot be used: ENOENT/);
+  writeFileSync(file, "{");
+  await assert.rejects(start(), /roles\.json cannot be used: it is no JSON/);
+  writeFileSync(file, '{"roles":{"operator":{"allow":["cbr:*"]}}}');
+  await assert.rejects(start(), /roles\.operator\.allow\[0\] must be such as/);
+  writeFileSync(file, '{"roles":{"operator":{"allow":["cbr:*:list*"]}}}');
+  const app = await start();
+  assert.deepEqual(app.context.roles?.names, ["admin", "member", "reader", "operator"]);
+  await app.stop();
 });

@@ -1,10 +1,12 @@
-import { existsSync, mkdirSync, readdirSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { bootstrapIdentity, type FirstAccounts } from "#api/identity/bootstrap.ts";
 import { createIdentity } from "#api/identity/identity.ts";
+import { listRoutes } from "#api/http/routes.ts";
 import { createListener } from "#api/listener.ts";
 import { openCatalog } from "#catalog/open.ts";
 import type { Catalog } from "#catalog/tables.ts";
+import { createRoleBook, parseRoles, type RoleBook } from "#model/roles.ts";
 import { type Clock, systemClock } from "#platform/clock.ts";
 import { lockFolder } from "#platform/folder-lock.ts";
 import { createLog, type Log } from "#platform/log.ts";
@@ -73,6 +75,7 @@ export async function startApp(settings: Settings, parts: AppParts): Promise<App
       log,
       settings: { ...serviceSettings(settings), nodeId: await nodeIdOf(catalog, random), volumesPath: paths.volumes },
       wake: () => {},
+      ...(settings.rolesFile === undefined ? {} : { roles: readRoles(settings.rolesFile) }),
     };
     const identity = await createIdentity({ context, masterKey, tokenLifetimeSeconds: settings.tokenLifetimeSeconds });
     const states = keepStates({ context });
@@ -93,6 +96,8 @@ export async function startApp(settings: Settings, parts: AppParts): Promise<App
       refuseDependentDeletes: settings.refuseDependentDeletes,
     });
     closers.push(() => closeListener(listener, clock, graceMs));
+    for (const pattern of context.roles?.idlePatterns(listRoutes(listener).map(({ route }) => route.action)) ?? [])
+      log.warn({ pattern, file: settings.rolesFile }, "a pattern of the role file covers no permission that there is");
     const address = await listener.listen({ host: settings.host, port: settings.port });
     // Last of all, so that a start that fails never makes accounts whose passwords nobody was told.
     const first = await bootstrapIdentity(context, { dev: settings.dev, masterKey });
@@ -135,6 +140,15 @@ function makeFolders(data: string): Paths {
   };
   for (const folder of [data, paths.store, paths.volumes]) mkdirSync(folder, { recursive: true, mode: 0o700 });
   return paths;
+}
+
+function readRoles(path: string): RoleBook {
+  try {
+    return createRoleBook(parseRoles(JSON.parse(readFileSync(path, "utf8"))));
+  } catch (error) {
+    const why = error instanceof SyntaxError ? `it is no JSON (${error.message})` : (error as Error).message;
+    throw new StartError(`the role file ${path} cannot be used: ${why}`, { cause: error });
+  }
 }
 
 /** The master key, made at the first start only: a new one beside an old store would hide that the right one is lost. */

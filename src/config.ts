@@ -5,7 +5,7 @@ import { delimiter, isAbsolute, resolve } from "node:path";
  * come `--help`, `opencbr settings`, the parser and the table in docs/operating.md.
  */
 
-export type SettingType = "path" | "text" | "url" | "integer" | "switch" | "choice" | "paths";
+export type SettingType = "path" | "file" | "text" | "url" | "integer" | "switch" | "choice" | "paths";
 
 export interface Setting {
   type: SettingType;
@@ -105,6 +105,12 @@ export const settingTable = {
     doc: "Tasks (backups, restores, deletions) that run at the same time.",
   },
   tokenLifetimeSeconds: { type: "integer", unit: "s", default: "86400", minimum: 60, maximum: 31_536_000, doc: "How long a token is good for." },
+  rolesFile: {
+    type: "file",
+    unit: "",
+    default: "",
+    doc: "JSON file with roles of the installation's own, beside reader, member and admin.",
+  },
   drainGraceSeconds: {
     type: "integer",
     unit: "s",
@@ -223,7 +229,7 @@ type ValueOf<S extends Setting> = S["type"] extends "integer"
     ? boolean
     : S["type"] extends "paths"
       ? readonly string[]
-      : S["type"] extends "url"
+      : S["type"] extends "url" | "file"
         ? string | undefined
         : S["type"] extends "choice"
           ? S["choices"] extends readonly (infer C)[]
@@ -264,6 +270,8 @@ function parseSetting(setting: Setting, text: string): { value: unknown } | { wr
       return text.trim() === "" || /[\p{Cc}]/u.test(text) ? { wrong: "must be a text without control characters" } : { value: text };
     case "path":
       return text === "" || text.includes("\0") ? { wrong: "must be a path" } : { value: resolve(text) };
+    case "file":
+      return text.includes("\0") ? { wrong: "must be a path" } : { value: text === "" ? undefined : resolve(text) };
     case "paths": {
       const paths = text.split(delimiter).filter((path) => path !== "");
       const relative = paths.find((path) => !isAbsolute(path));

@@ -33,7 +33,7 @@ function served(names: readonly string[], prefix: string, strip: RegExp | undefi
 
 describe("the pages on compatibility", () => {
   test("CBR: every operation that is served, and no other", () => {
-    assert.deepEqual(claimed("cbr.md"), [...served(["cbr"], "/v3/:project_id", undefined), ...served(["cbr"], "/cbr", undefined)].toSorted());
+    assert.deepEqual(claimed("cbr.md"), ["/v3/:project_id", "/v3", "/cbr"].flatMap((prefix) => served(["cbr"], prefix, undefined)).toSorted());
     assert.ok(claimed("cbr.md").length > 15, "the page was read");
   });
 

@@ -1,7 +1,11 @@
 import type { FastifyInstance } from "fastify";
+import { agentRoutes } from "./cbr/agents.ts";
 import { backupRoutes as cbrBackupRoutes } from "./cbr/backups.ts";
 import { checkpointRoutes } from "./cbr/checkpoints.ts";
 import { memberRoutes } from "./cbr/members.ts";
+import { featureRoutes } from "./cbr/features.ts";
+import { protectableRoutes } from "./cbr/protectables.ts";
+import { regionRoutes } from "./cbr/region.ts";
 import { replicationRoutes } from "./cbr/replications.ts";
 import { tagRoutes } from "./cbr/tags.ts";
 import { taskRoutes as cbrTaskRoutes } from "./cbr/tasks.ts";
@@ -28,6 +32,7 @@ import { dataRoutes } from "./opencbr/data.ts";
 import { eventRoutes } from "./opencbr/events.ts";
 import { resourceRoutes } from "./opencbr/resources.ts";
 import { taskRoutes } from "./opencbr/tasks.ts";
+import { volumeTagRoutes } from "./vbs/volume-tags.ts";
 
 /** A set of routes, and the path prefixes below which it answers. */
 export interface Dialect {
@@ -63,12 +68,20 @@ export function dialects(options: BlockStorageOptions): Dialect[] {
         ...replicationRoutes,
         ...cbrTaskRoutes,
         ...tagRoutes,
+        ...protectableRoutes,
+        ...featureRoutes,
+        ...agentRoutes,
       ],
     },
+    { name: "cbr", prefixes: ["/v3", "/cbr/v3"], routes: regionRoutes },
     { name: "cbr", prefixes: ["/cbr"], routes: cbrVersionRoutes },
     { name: "cinder", prefixes: ["/volume"], routes: versionRoutes },
     { name: "cinder", prefixes: ["/volume/v3/:project_id"], routes: blockStorageRoutes("v3", options) },
-    { name: "vbs", prefixes: ["/volume/v2/:project_id", "/v2/:project_id"], routes: [...blockStorageRoutes("v2", options), ...cloudBackupRoutes] },
+    {
+      name: "vbs",
+      prefixes: ["/volume/v2/:project_id", "/v2/:project_id"],
+      routes: [...blockStorageRoutes("v2", options), ...cloudBackupRoutes, ...volumeTagRoutes],
+    },
     { name: "vbs", prefixes: ["/volume/v1/:project_id", "/v1/:project_id"], routes: jobRoutes },
     {
       name: "opencbr",

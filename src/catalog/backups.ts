@@ -8,6 +8,7 @@ import { childrenOf, keepingViews, viewBackups } from "./backup-view.ts";
 import { allOf, between, contains, equals, isOneOf, newestFirst, selectPage } from "./paging.ts";
 import type { Condition, Order } from "./paging.ts";
 import type { Db } from "./schema.ts";
+import { usageByResource } from "./backup-usage.ts";
 import { usedBytesOf } from "./vault-usage.ts";
 import type { BackupFilter, BackupSortKey, BackupTable } from "./tables.ts";
 
@@ -142,6 +143,7 @@ export function createBackupTable(db: Db): BackupTable {
         .execute();
       return rows.map(backups.fromRow);
     },
+    usageByResource: (projectId, filter, page) => usageByResource(db, projectId, filter, page),
     async countOfResource(resourceId, among) {
       const row = await db.read
         .selectFrom("backups")

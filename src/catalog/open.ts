@@ -97,6 +97,7 @@ export async function openCatalog(options: CatalogOptions): Promise<Catalog> {
     ...createTables(outside, clock),
     transaction: (work) => atomically((db) => work(createTables(db, clock))),
     damage: async () => (path === inMemory ? findDamage(writing) : await damageOf(path)),
+    version: () => outside.version?.(),
     changes: () => writing.all("select total_changes() as n", [])[0]!["n"] as number,
     async close() {
       await mutex.acquire();

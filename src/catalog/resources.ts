@@ -1,4 +1,5 @@
 import { sql } from "kysely";
+import type { SqlBool } from "kysely";
 import type { Id, ProjectId } from "#model/ids.ts";
 import type { Resource, Server, ServerDisk, Volume } from "#model/resource.ts";
 import { createCodec } from "./codec.ts";
@@ -79,6 +80,8 @@ export function createResourceTable(db: Db): ResourceTable {
         visible: equals("project_id", filter.allProjects ? undefined : projectId),
         filter: [
           ...equals("type", filter.type),
+          ...equals("id", filter.id),
+          ...(filter.serverId === undefined ? [] : [sql<SqlBool>`id in (select volume_id from server_disks where server_id = ${filter.serverId})`]),
           ...equals("name", filter.name),
           ...contains("name", filter.nameContains),
           ...equals("status", filter.status),
@@ -111,6 +114,18 @@ export function createResourceTable(db: Db): ResourceTable {
     },
     async remove(id) {
       await db.write.deleteFrom("resources").where("id", "=", id).execute();
+    },
+    async unprotected(projectId, type) {
+      const rows = await db.read
+        .selectFrom("resources")
+        .selectAll()
+        .where("project_id", "=", projectId)
+        .where("type", "=", type)
+        .where((is) => is("id", "not in", is.selectFrom("vault_resources").select("resource_id")))
+        .orderBy("created_at")
+        .orderBy("id")
+        .execute();
+      return decode(db, rows);
     },
     async serversOf(volumeId) {
       const rows = await db.read

@@ -21,6 +21,8 @@ export interface Catalog extends Tables {
    * row: for a check, not for a request.
    */
   damage(): Promise<string[]>;
+  /** Another number after every commit of anybody; undefined where that cannot be told, as in memory. */
+  version(): number | undefined;
   /** Rises with every row that is written through this catalog. */
   changes(): number;
   close(): Promise<void>;
@@ -167,6 +169,9 @@ export interface Listed<T> {
 }
 
 export interface ResourceFilter {
+  id?: Id;
+  /** Disks of this server. */
+  serverId?: Id;
   type?: ResourceType;
   name?: string;
   nameContains?: string;
@@ -191,6 +196,8 @@ export interface ResourceTable {
   /** Sets the status only if it is one of `from`; tells whether it did. */
   transition(id: Id, from: readonly VolumeStatus[], to: VolumeStatus, now: TimestampUs): Promise<boolean>;
   remove(id: Id): Promise<void>;
+  /** Resources of a type that are bound to no vault, the oldest first. */
+  unprotected(projectId: ProjectId, type: Resource["type"]): Promise<Resource[]>;
   /** Servers that a volume is a disk of. */
   serversOf(volumeId: Id): Promise<Server[]>;
 }
@@ -222,6 +229,14 @@ export interface VaultSummary {
   usedBytes: number;
 }
 
+/** Backups of one resource, in whatever vaults. */
+export interface ResourceUsage {
+  resourceId: Id;
+  resourceType: ResourceType;
+  backupCount: number;
+  storedBytes: number;
+}
+
 /** Backups of one resource in one vault. */
 export interface ResourceBackupFigures {
   resourceId: Id;
@@ -235,6 +250,8 @@ export interface VaultTable {
   /** The implicit vault of a project for one kind of object, if it has been made. */
   findImplicit(projectId: ProjectId, objectType: VaultObjectType): Promise<Vault | undefined>;
   list(projectId: ProjectId, filter: VaultFilter, page: Page): Promise<Listed<Vault>>;
+  /** Available vaults for backups that bind resources of a kind by themselves, the oldest first. */
+  autoBinding(projectId: ProjectId, objectType: VaultObjectType): Promise<Vault[]>;
   update(id: Id, patch: Partial<Vault>): Promise<void>;
   remove(id: Id): Promise<void>;
   bind(resource: VaultResource): Promise<void>;
@@ -325,6 +342,8 @@ export interface BackupTable {
   newestBase(projectId: ProjectId, resourceId: Id, before?: TimestampUs): Promise<Backup | undefined>;
   /** Available top-level backups whose `expiredAt` has passed; automatic ones stay while the backup policy of their vault is disabled. */
   expired(now: TimestampUs, limit: number): Promise<Backup[]>;
+  /** What top-level backups take in the store with their disks, by resource and in order of its id. */
+  usageByResource(projectId: ProjectId, filter: { resourceId?: Id; resourceType?: string }, page: Page): Promise<Listed<ResourceUsage>>;
   /** Whether a live backup (any state but gone) of the resource is in one of the states. */
   countOfResource(resourceId: Id, statuses: readonly BackupStatus[]): Promise<number>;
 }

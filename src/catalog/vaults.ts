@@ -84,6 +84,20 @@ export function createVaultTable(db: Db): VaultTable {
       });
       return { items: items.map(vaults.fromRow), count };
     },
+    async autoBinding(projectId, objectType) {
+      const rows = await db.read
+        .selectFrom("vaults")
+        .selectAll()
+        .where("project_id", "=", projectId)
+        .where("object_type", "=", objectType)
+        .where("auto_bind", "=", 1)
+        .where("protect_type", "=", "backup")
+        .where("status", "=", "available")
+        .orderBy("created_at")
+        .orderBy("id")
+        .execute();
+      return rows.map(vaults.fromRow);
+    },
     async update(id, patch) {
       const columns = vaults.toPatch(patch);
       if (Object.keys(columns).length > 0) await db.write.updateTable("vaults").set(columns).where("id", "=", id).execute();

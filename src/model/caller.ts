@@ -1,7 +1,7 @@
 import type { ProjectId } from "./ids.ts";
 
-export const roles = ["admin", "member", "reader"] as const;
-export type Role = (typeof roles)[number];
+/** The name of a role: `admin`, `member`, `reader`, or one of the installation's own (model/roles.ts). */
+export type Role = string;
 
 /** Who is asking: the outcome of authentication, the same for every dialect. */
 export interface Caller {
@@ -10,6 +10,8 @@ export interface Caller {
   projectId: ProjectId;
   domainId: string;
   roles: readonly Role[];
+  /** Its credentials are good for this project alone, whatever roles the user has elsewhere. */
+  isBound?: boolean;
   requestId: string;
 }
 
@@ -29,11 +31,3 @@ const readVerbs = new Set([
 
 /** Whether an action only looks: what it does needs no entry in the audit log. */
 export const isReadAction = (action: string): boolean => readVerbs.has(action.slice(action.lastIndexOf(":") + 1));
-
-/** Whether the roles allow `service:noun:verb`: a reader may look, a member may do all but what is named `admin`, an admin anything. */
-export function isAllowed(held: readonly Role[], action: string): boolean {
-  if (held.includes("admin")) return true;
-  if (action.includes(":admin:")) return false;
-  if (held.includes("member")) return true;
-  return held.includes("reader") && isReadAction(action);
-}

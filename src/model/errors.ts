@@ -40,6 +40,8 @@ export const errorKinds = {
   vaultTypeMismatch: { status: 400, cbr: "BackupService.6102" },
   resourceInOtherVault: { status: 400, cbr: "BackupService.6103" },
   resourceGivenTwice: { status: 400, cbr: "BackupService.6104" },
+  /** No vault that binds by itself has room: told in the log, because nobody asked. */
+  vaultsAtCapacity: { status: 400, cbr: "BackupService.6142" },
   vaultTakesNoResources: { status: 400, cbr: "BackupService.6108" },
   /** Orders and charging: there is nothing to pay for. */
   noBilling: { status: 400, cbr: "BackupService.6109" },
@@ -62,6 +64,12 @@ export const errorKinds = {
   providerUnknown: { status: 400, cbr: "BackupService.6301" },
   resourceNotFound: { status: 404, cbr: "BackupService.6302" },
   taskNotFound: { status: 404, cbr: "BackupService.6500", vbs: "common.0011" },
+  metadataNotReadable: { status: 400, cbr: "BackupService.6206" },
+  projectNotFound: { status: 404, cbr: "BackupService.9900" },
+  agentsNotSupported: { status: 400, cbr: "BackupService.7403" },
+  agentNotFound: { status: 404, cbr: "BackupService.7410" },
+  migrationNotFound: { status: 404, cbr: "BackupService.4001" },
+  nothingToMigrate: { status: 400, cbr: "BackupService.4002" },
   tagQuotaReached: { status: 400, cbr: "BackupService.6600" },
   tagNotFound: { status: 404, cbr: "BackupService.6601" },
   taskNotCancellable: { status: 400, cbr: "BackupService.9900" },

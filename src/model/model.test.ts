@@ -3,7 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { backupTransitions } from "./backup.ts";
 import type { BackupStatus } from "./backup.ts";
-import { isAllowed } from "./caller.ts";
+import { createRoleBook, defaultRoleBook, parseRoles, RoleFileError } from "./roles.ts";
 import { DomainError, errorKinds } from "./errors.ts";
 import { isProjectId, isUuid } from "./ids.ts";
 import { objectTypeOf, providerIds } from "./provider.ts";
@@ -78,6 +78,7 @@ test("every state of a backup can be reached, and deletion is always possible in
 });
 
 test("a reader looks, a member does, an administrator does what is the administrator's", () => {
+  const { isAllowed } = defaultRoleBook;
   const allowed = (action: string) => (["reader", "member", "admin"] as const).filter((role) => isAllowed([role], action)).join(" ");
   assert.equal(allowed("cbr:backups:get"), "reader member admin");
   assert.equal(allowed("cbr:vaults:list"), "reader member admin");
@@ -86,6 +87,62 @@ test("a reader looks, a member does, an administrator does what is the administr
   assert.equal(allowed("cbr:admin:get"), "admin");
   assert.equal(isAllowed([], "cbr:backups:get"), false);
   assert.equal(isAllowed(["reader", "member"], "cbr:backups:delete"), true);
+});
+
+test("an installation's own roles: patterns allow, a denial of any role wins, but over an administrator", () => {
+  const book = createRoleBook(
+    parseRoles({
+      roles: {
+        operator: { allow: ["cbr:*:get*", "cbr:*:list*", "cbr:vaults:backup", "cbr:backups:*"], deny: ["cbr:*:delete*"] },
+        reader: { allow: ["cbr:vaults:list"] },
+        nobody: { allow: [] },
+        careful: { allow: [], deny: ["*:*:delete"] },
+      },
+    }),
+  );
+  assert.deepEqual(book.names.toSorted(), ["admin", "careful", "member", "nobody", "operator", "reader"]);
+  const cases: [string[], string, boolean][] = [
+    [["operator"], "cbr:vaults:backup", true],
+    [["operator"], "cbr:vaults:create", false],
+    [["operator"], "cbr:vaults:getTags", true],
+    [["operator"], "cbr:backups:restore", true],
+    [["operator"], "cbr:backups:delete", false],
+    [["operator"], "volume:backups:list", false],
+    [["operator"], "xcbr:vaults:backup", false],
+    [["operator", "member"], "cbr:backups:delete", false],
+    [["operator", "admin"], "cbr:backups:delete", true],
+    [["careful", "member"], "volume:volumes:delete", false],
+    [["careful", "member"], "volume:volumes:create", true],
+    [["nobody"], "cbr:vaults:list", false],
+    [["reader"], "cbr:vaults:list", true],
+    [["reader"], "cbr:vaults:get", false],
+    [["constructor"], "cbr:vaults:list", false],
+  ];
+  assert.deepEqual(book.idlePatterns(["cbr:backups:get", "cbr:vaults:list", "cbr:vaults:backup", "cbr:x:deleteAll"]), ["*:*:delete"]);
+  // Twice: the second answer is a remembered one.
+  for (const [held, action, expected] of [...cases, ...cases]) assert.equal(book.isAllowed(held, action), expected, `${held.join()} ${action}`);
+});
+
+test("a role file that is wrong is refused with the place", () => {
+  const wrong: [unknown, RegExp][] = [
+    [[], /"roles"/],
+    [{ roles: [] }, /"roles"/],
+    [{ roles: {}, extra: 1 }, /"extra" is not known/],
+    [{ roles: { "a b": { allow: [] } } }, /"a b" is no name/],
+    [{ roles: { admin: { allow: [] } } }, /roles\.admin/],
+    [{ roles: { x: [] } }, /roles\.x must be an object/],
+    [{ roles: { x: {} } }, /roles\.x\.allow must be a list/],
+    [{ roles: { x: { allow: ["cbr:*"] } } }, /roles\.x\.allow\[0\]/],
+    [{ roles: { x: { allow: ["cbr:*:*"], deny: ["cbr:*:*", 7] } } }, /roles\.x\.deny\[1\]/],
+    [{ roles: { x: { allow: [], forbid: [] } } }, /roles\.x\.forbid is not known/],
+  ];
+  for (const [content, message] of wrong) {
+    assert.throws(
+      () => parseRoles(content),
+      (error) => error instanceof RoleFileError && message.test(error.message),
+      JSON.stringify(content),
+    );
+  }
 });
 
 test("ids have exactly their form", () => {

@@ -54,6 +54,12 @@ export interface VaultResource {
   suspended: boolean;
 }
 
+/** Whether a vault that binds by itself takes a resource with these tags: any tag of its rules will do, and without rules it takes all. */
+export function bindRulesFit(vault: Pick<Vault, "bindRules">, tags: readonly Tag[]): boolean {
+  const rules = vault.bindRules.tags ?? [];
+  return rules.length === 0 || rules.some((rule) => tags.some((tag) => tag.key === rule.key && (tag.value ?? "") === (rule.value ?? "")));
+}
+
 /** A resource that went to another vault of its project, with every backup that it had in the first one. */
 export interface VaultMove {
   projectId: ProjectId;

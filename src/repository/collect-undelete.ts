@@ -1,3 +1,4 @@
+import type { ObjectStore } from "#storage/store.ts";
 import type { SessionParts } from "./session.ts";
 import { BackupSession } from "./session.ts";
 import { decodeBinObject, getIfThere } from "./collect-bin.ts";
@@ -6,6 +7,7 @@ import { RepositoryError } from "./engine-types.ts";
 import type { TenantKeys } from "./keys.ts";
 import { binObjectKey, hexOf } from "./layout.ts";
 import { openRoot } from "./root.ts";
+import type { Root } from "./root.ts";
 
 /**
  * Brings a deleted backup back, as it was: false when it is not in the bin any more. It is done as a backup is made that reuses everything: in a
@@ -41,6 +43,12 @@ export async function undelete(
   } finally {
     session.close();
   }
+}
+
+/** The root object of a deleted backup, verified; undefined when it is not in the bin. */
+export async function deletedRoot(store: ObjectStore, tenant: string, keys: TenantKeys, backupId: string): Promise<Root | undefined> {
+  const object = await getIfThere(store, binObjectKey(tenant, backupId));
+  return object && openRoot(keys, decodeBinObject(object, backupId).root, { tenant, backupId });
 }
 
 const gone = (id: Uint8Array): RepositoryError => new RepositoryError("missingChunk", `${hexOf(id)} is in no pack any more`);

@@ -35,7 +35,7 @@ import type {
 import { listBin, moveToBin } from "./collect-bin.ts";
 import type { BinEntry } from "./collect-bin.ts";
 import { adoptGeneration } from "./collect-generation.ts";
-import { undelete } from "./collect-undelete.ts";
+import { deletedRoot, undelete } from "./collect-undelete.ts";
 import { collectTenant } from "./collect.ts";
 import type { CollectReport, CollectRequest } from "./collect.ts";
 import { ChunkIndex } from "./index.ts";
@@ -53,6 +53,7 @@ import { rootPrefix } from "./layout.ts";
 import { listTenants, readState, writeState } from "./rebuild-state.ts";
 import { loadOrCreateTenantKeys, loadTenantKeys, openOrCreateRepository } from "./repository-record.ts";
 import { RestoreRun } from "./restore-pipeline.ts";
+import type { Root } from "./root.ts";
 import { withSecondCopies } from "./second-copies.ts";
 
 /** Packs being written at once. Each holds one of the four threads that do file work and cryptography for the whole process. */
@@ -239,6 +240,14 @@ export class EngineCore implements Engine {
     return engineErrors(() => listBin(this.#store, tenant));
   }
 
+  readDeletedRoot(tenant: string, backupId: string): Promise<RootDescription | undefined> {
+    return engineErrors(async () => {
+      const keys = await this.#keysOf(tenant, false);
+      const root = keys && (await deletedRoot(this.#store, tenant, keys, backupId));
+      return root && describeRoot(root);
+    });
+  }
+
   undelete(tenant: string, backupId: string): Promise<boolean> {
     return engineErrors(async () => {
       const keys = await this.#keysOf(tenant, false);
@@ -262,9 +271,7 @@ export class EngineCore implements Engine {
     return engineErrors(async () => {
       const keys = await this.#keysOf(tenant, false);
       const root = keys && (await this.#reader.root(tenant, keys, backupId));
-      if (!root) return undefined;
-      const { pageIds: _, ...description } = root;
-      return description;
+      return root && describeRoot(root);
     });
   }
 
@@ -377,6 +384,11 @@ export class EngineCore implements Engine {
       clock: this.#clock,
     };
   }
+}
+
+function describeRoot(root: Root): RootDescription {
+  const { pageIds: _, ...description } = root;
+  return description;
 }
 
 const bucketOf = (clock: Clock, bytesPerSecond: number): TokenBucket | undefined =>

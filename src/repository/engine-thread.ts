@@ -47,6 +47,7 @@ serve(port, {
   restore: (request: RestoreRequest, control) => open().restore(request, taskControl(control)),
   discardRoot: ([tenant, backupId]: [string, string]) => open().discardRoot(tenant, backupId),
   listDeleted: (tenant: string) => open().listDeleted(tenant),
+  readDeletedRoot: ([tenant, backupId]: [string, string]) => open().readDeletedRoot(tenant, backupId),
   undelete: ([tenant, backupId]: [string, string]) => open().undelete(tenant, backupId),
   collect: (request: Parameters<EngineCore["collect"]>[0], control) => open().collect(request, taskControl(control)),
   check: (request: CheckRequest, control) => open().check(request, taskControl(control)),

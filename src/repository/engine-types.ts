@@ -40,6 +40,8 @@ export interface Engine {
   discardRoot(tenant: string, backupId: string): Promise<void>;
   /** Backups in the bin. */
   listDeleted(tenant: string): Promise<BinEntry[]>;
+  /** What the root object of a backup in the bin says; undefined when it is not there. */
+  readDeletedRoot(tenant: string, backupId: string): Promise<RootDescription | undefined>;
   /** Brings a deleted backup back as it was; false when it is not in the bin. `missingChunk` when something of it is lost. */
   undelete(tenant: string, backupId: string): Promise<boolean>;
   /**

@@ -40,6 +40,7 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     restore: (request, control) => remote.call("restore", request, control) as Promise<RestoreOutcome>,
     discardRoot: (tenant, backupId) => remote.call("discardRoot", [tenant, backupId]) as Promise<void>,
     listDeleted: (tenant) => remote.call("listDeleted", tenant) as ReturnType<Engine["listDeleted"]>,
+    readDeletedRoot: (tenant, backupId) => remote.call("readDeletedRoot", [tenant, backupId]) as Promise<RootDescription | undefined>,
     undelete: (tenant, backupId) => remote.call("undelete", [tenant, backupId]) as Promise<boolean>,
     collect: (request, control) => remote.call("collect", request, control) as ReturnType<Engine["collect"]>,
     check: (request, control) => remote.call("check", request, control) as Promise<CheckOutcome>,

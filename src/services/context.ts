@@ -1,4 +1,5 @@
 import type { Catalog } from "#catalog/tables.ts";
+import { defaultRoleBook, type RoleBook } from "#model/roles.ts";
 import type { Clock } from "#platform/clock.ts";
 import type { Log } from "#platform/log.ts";
 import type { Random } from "#platform/random.ts";
@@ -14,9 +15,14 @@ export interface Context {
   settings: ServiceSettings;
   /** Tells the runner that there is work. */
   wake(): void;
+  /** The roles that there are; absent = the built-in ones. Ask by {@link rolesOf}. */
+  roles?: RoleBook;
   /** How a file is cloned by shared blocks; absent = as the file system can. Tells whether it could. */
   clone?: (from: string, to: string) => Promise<boolean>;
 }
+
+/** The roles of this installation. */
+export const rolesOf = ({ roles }: Pick<Context, "roles">): RoleBook => roles ?? defaultRoleBook;
 
 export interface ServiceSettings {
   /** Region and zone of this node and its store. */

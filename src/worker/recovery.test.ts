@@ -80,7 +80,7 @@ test("a backup interrupted after its root was sealed loses the root: what was no
   const volume = await makeVolume(world, caller);
   const { backup } = await createVolumeBackup(world.context, caller, { volumeId: volume.id, incremental: false });
   const task = await claim();
-  const broken = { ...world.context, catalog: { ...world.catalog, transaction: failingFrom(1) } };
+  const broken = { ...world.context, catalog: { ...world.catalog, transaction: failingFrom(2) } };
   await assert.rejects(runBackup({ context: broken, task, control: control() }), /no disk/);
   assert.deepEqual(await world.engine.listRoots(caller.projectId), [backup.id]);
   await recover(world.context, owner);
@@ -129,7 +129,7 @@ test("a root that a failed backup left behind is swept; one that the catalog doe
   const engine = new Proxy(world.engine, { get: (target, key) => (key === "discardRoot" ? async () => {} : Reflect.get(target, key)) });
   const failed = await createVolumeBackup(world.context, caller, { volumeId: volume.id, incremental: false });
   const task = await claim();
-  const broken = { ...world.context, catalog: { ...world.catalog, transaction: failingFrom(1) } };
+  const broken = { ...world.context, catalog: { ...world.catalog, transaction: failingFrom(2) } };
   await assert.rejects(runBackup({ context: broken, task, control: control() }), /no disk/);
   await recover({ ...world.context, engine }, owner);
   assert.equal((await world.engine.listRoots(caller.projectId)).length, 3);

@@ -6,7 +6,6 @@ import { registerDialects } from "../../src/api/dialects.ts";
 import { unauthenticated } from "../../src/api/http/failure.ts";
 import type { BlockStorageOptions } from "../../src/api/cinder/block-storage.ts";
 import { openCatalog } from "#catalog/open.ts";
-import type { Role } from "#model/caller.ts";
 import { systemClock } from "#platform/clock.ts";
 import { silentLog } from "#platform/log.ts";
 import { systemRandom } from "#platform/random.ts";
@@ -42,6 +41,7 @@ export function imageEngine(images: Map<string, Uint8Array>): Engine {
     listRoots: () => Promise.resolve([]),
     discardRoot: unused,
     listDeleted: () => Promise.resolve([]),
+    readDeletedRoot: () => Promise.resolve(undefined),
     undelete: () => Promise.resolve(false),
     collect: unused,
     check: unused,
@@ -105,7 +105,7 @@ export async function openDialectApp(options: Partial<BlockStorageOptions> = {})
         userName: role,
         domainId: "default",
         scope: { kind: "project", projectId },
-        roles: [role as Role],
+        roles: [role],
         token: undefined,
       };
     },

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from "fastify";
+import { join } from "node:path";
 import { createListener, type ListenerOptions } from "#api/listener.ts";
 import { bootstrapIdentity } from "#api/identity/bootstrap.ts";
 import { createIdentity, type Identity } from "#api/identity/identity.ts";
@@ -6,6 +7,8 @@ import { openCatalog } from "#catalog/open.ts";
 import { systemClock, type Clock } from "#platform/clock.ts";
 import { silentLog, type Log } from "#platform/log.ts";
 import { systemRandom } from "#platform/random.ts";
+import type { Engine } from "#repository/engine-types.ts";
+import type { RoleBook } from "#model/roles.ts";
 import type { Context } from "#services/context.ts";
 
 export const devProjectId = "0de0de0de0de0de0de0de0de0de0de00";
@@ -18,7 +21,7 @@ export interface Harness {
   context: Context;
   identity: Identity;
   /** Logs in and gives the token's text; a scope of null asks for none. */
-  login(user?: "demo" | "admin" | "reader", scope?: object | null): Promise<string>;
+  login(user?: "demo" | "admin" | "reader" | "outsider" | "changed", scope?: object | null): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -28,27 +31,36 @@ export function standingClock(nowUs: number): Clock & { set(us: number): void } 
   return { nowUs: () => now, sleep: async () => {}, set: (us) => void (now = us) };
 }
 
+export interface HarnessOptions extends Partial<Omit<ListenerOptions, "context" | "identity">> {
+  clock?: Clock;
+  log?: Log;
+  tokenLifetimeSeconds?: number;
+  /** Of a catalog file and of volumes; absent = a catalog in memory, and no volumes. */
+  folder?: string;
+  engine?: Engine;
+  roles?: RoleBook;
+}
+
 /**
  * The real listener on the real catalog with the dev accounts, a second project that only admin may use, and a user `reader`. There is no engine:
  * only what moves no data can be asked.
  */
-export async function startHarness(
-  options: Partial<ListenerOptions> & { clock?: Clock; log?: Log; tokenLifetimeSeconds?: number } = {},
-): Promise<Harness> {
-  const { clock = systemClock, log = silentLog, tokenLifetimeSeconds = 3600, ...listenerOptions } = options;
-  const catalog = await openCatalog({ path: ":memory:", clock });
+export async function startHarness(options: HarnessOptions = {}): Promise<Harness> {
+  const { clock = systemClock, log = silentLog, tokenLifetimeSeconds = 3600, folder, engine, roles, ...listenerOptions } = options;
+  const catalog = await openCatalog({ path: folder === undefined ? ":memory:" : join(folder, "catalog.sqlite"), clock });
   const context: Context = {
     catalog,
-    engine: undefined as never,
+    engine: engine ?? (undefined as never),
     clock,
     random: systemRandom,
     log,
     wake() {},
+    ...(roles === undefined ? {} : { roles }),
     settings: {
       region: "RegionOne",
       zone: "az1",
       nodeId: "node",
-      volumesPath: "/nonexistent",
+      volumesPath: folder ?? "/nonexistent",
       sourceRoots: [],
       chunkBytes: 262_144,
       compressionLevel: 1,
@@ -80,7 +92,7 @@ export async function startHarness(
     app,
     context,
     identity,
-    async login(user = "demo", scope: object | null = { project: { id: devProjectId } }) {
+    async login(user: string = "demo", scope: object | null = { project: { id: devProjectId } }) {
       const answer = await app.inject({
         method: "POST",
         url: "/v3/auth/tokens",

@@ -23,12 +23,14 @@ interface Ask {
   key?: { id: string; secret: string };
   /** Changes the signed request on its way. */
   tamper?: (headers: Record<string, string>) => void;
+  remoteAddress?: string;
 }
-async function ask({ method = "GET", path, query = "", body = "", headers = {}, unsigned = {}, key = accessKey, tamper }: Ask) {
+async function ask({ method = "GET", path, query = "", body = "", headers = {}, unsigned = {}, key = accessKey, tamper, remoteAddress }: Ask) {
   const signed = signedHeaders({ method, path, query, body, headers, unsigned, host, date: sdkDate(clock.nowUs()) }, key);
   tamper?.(signed);
   const url = query === "" ? path : `${path}?${query}`;
-  const answer = await harness.app.inject({ method, url, headers: signed, ...(body === "" ? {} : { payload: body }) });
+  const from = remoteAddress === undefined ? {} : { remoteAddress };
+  const answer = await harness.app.inject({ method, url, headers: signed, ...from, ...(body === "" ? {} : { payload: body }) });
   // oxlint-disable-next-line typescript/no-explicit-any -- a test looks into bodies of any shape
   const parsed: any = answer.body === "" ? undefined : JSON.parse(answer.body);
   return { status: answer.statusCode, headers: answer.headers, body: parsed };
@@ -110,6 +112,8 @@ describe("signed requests", () => {
   test("five failures in a row lock the key for five minutes", async () => {
     for (let n = 0; n < 5; n += 1) assert.match((await ask({ path: vaults, tamper: spoil })).body.error_msg, /match/);
     assert.match((await ask({ path: vaults })).body.error_msg, /locked/);
+    // Whoever knows the id of a key locks it for themselves alone.
+    assert.equal((await ask({ path: vaults, remoteAddress: "192.0.2.7" })).status, 200);
     clock.set(clock.nowUs() + 299_000_000);
     assert.equal((await ask({ path: vaults })).status, 401);
     clock.set(clock.nowUs() + 1_000_000);

@@ -23,7 +23,8 @@ export const hashSecurityToken = (text: string): Buffer => createHash("sha256").
 export function createAuthenticate({ context, tokens, secretKey }: AuthenticateOptions): Authenticate {
   const { clock } = context;
   const { identity } = context.catalog;
-  // The gateway locks an access key for five minutes after five failures in a row. Only keys that exist are counted.
+  // The gateway locks an access key for five minutes after five failures in a row. Here it is locked only for the address that they came from:
+  // an id is no secret, and whoever knows one must not be able to lock its owner out. Only keys that exist are counted.
   const limiter = createFailureLimiter(clock, { failures: 5, lockSeconds: 300, maxNames: 10_000 });
 
   function securityTokenProblem(key: AccessKey, credentials: Credentials): string | undefined {
@@ -39,7 +40,9 @@ export function createAuthenticate({ context, tokens, secretKey }: AuthenticateO
     const key = await identity.getAccessKey(authorization.accessKey);
     if (key === undefined || !key.enabled) throw unauthenticated("the access key was not found");
     if (key.expiresAt !== null && key.expiresAt <= clock.nowUs()) throw unauthenticated("the temporary access key has expired");
-    if (limiter.lockedForSeconds(key.id) > 0) throw unauthenticated("the access key is locked after too many failures; try again in five minutes");
+    const counted = `${key.id} ${credentials.address}`;
+    if (limiter.lockedForSeconds(counted) > 0)
+      throw unauthenticated("the access key is locked for this address after too many failures; try again in five minutes");
     const { method, url, headers, raw } = credentials;
     const headerOf = (name: string): string | undefined => {
       const value = headers[name];
@@ -49,10 +52,10 @@ export function createAuthenticate({ context, tokens, secretKey }: AuthenticateO
     const secret = openSecret(secretKey, key.id, key.sealedSecret);
     const problem = signatureProblem(request, authorization, secret, clock.nowUs()) ?? securityTokenProblem(key, credentials);
     if (problem !== undefined) {
-      limiter.fail(key.id);
+      limiter.fail(counted);
       throw unauthenticated(problem);
     }
-    limiter.succeed(key.id);
+    limiter.succeed(counted);
     return principalOf(key, credentials);
   }
 

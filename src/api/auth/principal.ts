@@ -25,4 +25,6 @@ export interface TokenFacts {
   expiresAt: TimestampUs;
   /** How the user proved who it is: `password`, `token`. */
   methods: readonly string[];
+  /** The application credential that it rests on. */
+  credentialId?: string;
 }

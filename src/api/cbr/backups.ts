@@ -9,11 +9,13 @@ import type { ResourceType } from "#model/resource.ts";
 import { deleteBackup } from "#services/backups/deleteBackup.ts";
 import { listBackups } from "#services/backups/listBackups.ts";
 import { restoreBackup } from "#services/backups/restoreBackup.ts";
+import { showMetadata } from "#services/backups/showMetadata.ts";
 import { showBackup } from "#services/backups/showBackup.ts";
 import { updateBackup } from "#services/backups/updateBackup.ts";
 import { defineRoute } from "../http/route.ts";
 import { all, flag, instant, integer, one, page, type Query, sorts } from "../query.ts";
 import { renderBackup } from "./render-backup.ts";
+import { renderMetadata } from "./render-metadata.ts";
 import { idSchema, maybe, nameSchema, paramsSchema, querySchema } from "./schemas.ts";
 
 const states = [
@@ -158,6 +160,17 @@ export const backupRoutes = [
     schema: { params: backupParams },
     async handler({ params }, caller, context) {
       return { body: { backup: renderBackup(await showBackup(context, caller, { backupId: backupIdOf(params), orShared: true })) } };
+    },
+  }),
+  defineRoute({
+    method: "GET",
+    path: "/backups/:backup_id/metadata",
+    operation: "ShowMetadata",
+    action: "cbr:backups:get",
+    successStatus: 200,
+    schema: { params: backupParams },
+    async handler({ params, baseUrl }, caller, context) {
+      return { body: renderMetadata(await showMetadata(context, caller, { backupId: backupIdOf(params) }), baseUrl) };
     },
   }),
   defineRoute({

@@ -1,6 +1,6 @@
 import { Type } from "@sinclair/typebox";
-import { isAllowed } from "#model/caller.ts";
 import { DomainError } from "#model/errors.ts";
+import { rolesOf } from "#services/context.ts";
 import { extendVolume } from "#services/volumes/extendVolume.ts";
 import { resetVolumeStatus } from "#services/volumes/resetVolumeStatus.ts";
 import { showVolume } from "#services/volumes/showVolume.ts";
@@ -49,7 +49,8 @@ export function volumeActionRoutes(version: Version) {
           await updateVolume(context, caller, { volumeId, bootable });
           return { status: 200 };
         }
-        if (!isAllowed(caller.roles, "volume:admin:resetStatus")) throw new DomainError("forbidden", "os-reset_status: is for administrators");
+        if (!rolesOf(context).isAllowed(caller.roles, "volume:admin:resetStatus"))
+          throw new DomainError("forbidden", "os-reset_status: is for administrators");
         await resetVolumeStatus(context, caller, { volumeId, status: body["os-reset_status"]?.status ?? "" });
         return {};
       },

@@ -1,7 +1,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import { isAllowed, type Caller } from "#model/caller.ts";
+import type { Caller } from "#model/caller.ts";
 import { DomainError } from "#model/errors.ts";
 import { auditTrailOf, type AuditMark } from "#services/audit/auditTrail.ts";
+import { rolesOf } from "#services/context.ts";
 import { nameOf } from "#services/audit/nameOf.ts";
 import type { Principal } from "../auth/principal.ts";
 import { auditedCall, isAudited, learnedFrom } from "./audit.ts";
@@ -58,11 +59,12 @@ function createServe(runtime: ApiRuntime, registered: RegisteredRoute) {
   const checkQuery = compileValidator(route.schema.querystring, "query");
   const checkBody = compileValidator(route.schema.body, "body");
   const successStatus = route.successStatus;
+  const mayDo = rolesOf(context);
   const trail = isAudited(route) ? auditTrailOf(context) : undefined;
 
   function authenticate(request: FastifyRequest, raw: Uint8Array): Principal | Promise<Principal> {
     const { project_id: projectId } = request.params as Record<string, string | undefined>;
-    return runtime.authenticate({ method: request.method, url: request.originalUrl, headers: request.headers, raw, projectId });
+    return runtime.authenticate({ method: request.method, url: request.originalUrl, headers: request.headers, raw, address: request.ip, projectId });
   }
 
   function callerOf(principal: Principal, projectId: string | undefined, requestId: string): Caller {
@@ -71,7 +73,7 @@ function createServe(runtime: ApiRuntime, registered: RegisteredRoute) {
     if (access === "project") {
       if (ownProject !== projectId)
         throw new DomainError("forbidden", "project_id: the credentials are not for this project", { field: "project_id" });
-      if (!isAllowed(principal.roles, route.action)) throw new DomainError("forbidden", `the roles of this user do not allow ${route.action}`);
+      if (!mayDo.isAllowed(principal.roles, route.action)) throw new DomainError("forbidden", `the roles of this user do not allow ${route.action}`);
     }
     return {
       userId: principal.userId,
@@ -79,6 +81,7 @@ function createServe(runtime: ApiRuntime, registered: RegisteredRoute) {
       projectId: ownProject,
       domainId: principal.domainId,
       roles: principal.roles,
+      isBound: principal.token?.methods.includes("application_credential") === true || principal.accessKey?.isTemporary === true,
       requestId,
     };
   }

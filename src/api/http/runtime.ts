@@ -11,6 +11,8 @@ export interface Credentials {
   url: string;
   headers: IncomingHttpHeaders;
   raw: Uint8Array;
+  /** Of the peer. */
+  address: string;
   /** Of the path, where it has one. */
   projectId: string | undefined;
 }

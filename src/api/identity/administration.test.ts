@@ -234,8 +234,13 @@ describe("application credentials", () => {
     assert.equal((await ask(token, "POST", "/v3.0/OS-CREDENTIAL/credentials", { credential: { user_id: userId } })).status, 403);
     assert.equal((await ask(token, "DELETE", `/v3/users/${userId}/application_credentials/${id}`)).status, 403);
     assert.ok(!JSON.stringify((await ask(demo, "GET", `/v3/users/${userId}/application_credentials`)).body).includes(secret));
+    const list = `/v3/${devProjectId}/vaults`;
+    assert.equal((await ask(token, "GET", list)).status, 200);
+    const elsewhere = await ask(token, "GET", `${list}/external?external_project_id=${otherProjectId}&region_id=RegionOne&objcet_type=disk`);
+    assert.equal(elsewhere.status, 403, JSON.stringify(elsewhere.body));
     assert.equal((await ask(demo, "DELETE", `/v3/users/${userId}/application_credentials/${id}`)).status, 204);
     assert.equal((await login({ id, secret })).status, 401);
+    assert.equal((await ask(token, "GET", list)).status, 401, "its tokens end with it");
   });
 
   test("carry no role that their user does not have, and end with their time", async () => {

@@ -51,7 +51,7 @@ export interface ProvenUser {
   /** Of the token or credential that was the proof: what is made from it does not outlive it. */
   expiresAt: number | undefined;
   /** The only scope that an application credential is good for, and the roles that it was given there. */
-  bound?: { projectId: ProjectId; roles: readonly Role[] };
+  bound?: { projectId: ProjectId; roles: readonly Role[]; credentialId: string | undefined };
 }
 
 export const wrongCredentials = (): HttpFailure => new HttpFailure(401, "The request you have made requires authentication.");
@@ -111,7 +111,7 @@ async function byApplicationCredential(
     user,
     methods: ["application_credential"],
     expiresAt: found.expiresAt ?? undefined,
-    bound: { projectId, roles: roles.filter((role) => held.includes(role)) },
+    bound: { projectId, roles: roles.filter((role) => held.includes(role)), credentialId: found.id },
   };
 }
 
@@ -138,7 +138,7 @@ export async function proveUser(identity: Identity, auth: AuthBody, address: str
     user,
     methods: [...new Set([...before, "token"])],
     expiresAt: principal.token?.expiresAt,
-    ...(isBound ? { bound: { projectId: scope.projectId, roles } } : {}),
+    ...(isBound ? { bound: { projectId: scope.projectId, roles, credentialId: principal.token?.credentialId } } : {}),
   };
 }
 

@@ -1,5 +1,5 @@
 import { Type } from "@sinclair/typebox";
-import { roles } from "#model/caller.ts";
+import { rolesOf } from "#services/context.ts";
 import { defineRoute, type Answer, type Request, type Route } from "../http/route.ts";
 import { parameter, textOf } from "./fields.ts";
 import type { Identity } from "./identity.ts";
@@ -79,7 +79,9 @@ export function directoryRoutes({ context }: Identity): Route[] {
     }),
     get("/v3/roles", "ListRoles", "roles:list", async (request) => {
       const name = textOf(request.query["name"]);
-      const found = roles.filter((role) => name === undefined || name === role).map(renderRole);
+      const found = rolesOf(context)
+        .names.filter((role) => name === undefined || name === role)
+        .map(renderRole);
       return {
         body: { roles: found.map((role) => ({ ...role, domain_id: null, links: selfLink(request, "roles", role.id) })), links: listLinks(request) },
       };

@@ -25,7 +25,15 @@ export interface IdentityOptions {
 export async function createIdentity({ context, masterKey, tokenLifetimeSeconds }: IdentityOptions): Promise<Identity> {
   const { clock, random } = context;
   const keys = deriveIdentityKeys(masterKey);
-  const tokens = await createTokens({ key: keys.token, identity: context.catalog.identity, clock, random, lifetimeSeconds: tokenLifetimeSeconds });
+  const { catalog } = context;
+  const tokens = await createTokens({
+    key: keys.token,
+    identity: catalog.identity,
+    version: () => catalog.version(),
+    clock,
+    random,
+    lifetimeSeconds: tokenLifetimeSeconds,
+  });
   const authenticate = createAuthenticate({ context, tokens, secretKey: keys.secret });
   return { context, keys, tokens, authenticate, logins: createLogins(context) };
 }

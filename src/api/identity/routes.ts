@@ -1,4 +1,4 @@
-import { roles } from "#model/caller.ts";
+import { rolesOf } from "#services/context.ts";
 import type { Route } from "../http/route.ts";
 import { assignmentRoutes } from "./assignment-routes.ts";
 import { credentialRoutes } from "./credential-routes.ts";
@@ -17,7 +17,7 @@ export const identityRoutes = (identity: Identity, { hostRules }: { hostRules: b
   ...directoryRoutes(identity),
   ...projectRoutes(identity),
   ...userRoutes(identity),
-  ...assignmentRoutes(identity, roles),
+  ...assignmentRoutes(identity, rolesOf(identity.context).names),
   ...credentialRoutes(identity),
   ...temporaryKeyRoutes(identity),
 ];

@@ -50,6 +50,7 @@ export function tokenRoutes(identity: Identity, hostRules: boolean): Route[] {
           { userId: user.id, userName: user.name, domainId: user.domainId, scope, roles },
           methods,
           expiresAt,
+          proven.bound?.credentialId,
         );
         return {
           provenAs: issued.principal,

@@ -13,6 +13,7 @@ export function renderResource(resource: Resource) {
     size: resource.sizeGib,
     status: resource.status,
     availability_zone: resource.availabilityZone,
+    tags: resource.tags,
     created_at: naiveUtc(resource.createdAt),
     updated_at: naiveUtcOrNull(resource.updatedAt),
   };

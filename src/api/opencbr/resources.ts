@@ -9,7 +9,8 @@ import { listResources } from "#services/resources/listResources.ts";
 import { removeResource } from "#services/resources/removeResource.ts";
 import { showResource } from "#services/resources/showResource.ts";
 import { updateResource } from "#services/resources/updateResource.ts";
-import { idSchema, maybe, paramsSchema, querySchema } from "../cbr/schemas.ts";
+import { idSchema, maybe, paramsSchema, querySchema, tagSchema } from "../cbr/schemas.ts";
+import { readTags } from "../cbr/vault-bodies.ts";
 import { readEncryption } from "../cinder/encryption.ts";
 import { metadataSchema } from "../cinder/schemas.ts";
 import { defineRoute } from "../http/route.ts";
@@ -24,6 +25,7 @@ const disks = Type.Array(Type.Object({ volume_id: idSchema, system_disk: maybe(T
 const architecture = Type.String({ minLength: 1, maxLength: 32, pattern: "^[a-zA-Z0-9_\\-]+$" });
 const name = Type.String({ minLength: 1, maxLength: 255 });
 const description = Type.String({ maxLength: 255 });
+const tags = Type.Array(tagSchema, { maxItems: 20 });
 const strict = { additionalProperties: false };
 
 const addBody = Type.Object({
@@ -39,12 +41,16 @@ const addBody = Type.Object({
       volume_type: maybe(Type.String({ minLength: 1, maxLength: 255 })),
       bootable: maybe(Type.Boolean()),
       metadata: maybe(metadataSchema),
+      tags: maybe(tags),
     },
     strict,
   ),
 });
 const updateBody = Type.Object({
-  resource: Type.Object({ name: maybe(name), description: maybe(description), architecture: maybe(architecture), disks: maybe(disks) }, strict),
+  resource: Type.Object(
+    { name: maybe(name), description: maybe(description), architecture: maybe(architecture), disks: maybe(disks), tags: maybe(tags) },
+    strict,
+  ),
 });
 const params = paramsSchema("project_id", "resource_id");
 
@@ -71,6 +77,7 @@ export const resourceRoutes = [
       const common = {
         name: resource.name,
         description: resource.description ?? null,
+        ...(resource.tags ? { tags: readTags(resource.tags) } : {}),
         ...(resource.availability_zone ? { availabilityZone: resource.availability_zone } : {}),
       };
       const refuse = (key: keyof typeof resource, needs: string): void => {
@@ -148,6 +155,7 @@ export const resourceRoutes = [
         ...(resource.description === undefined ? {} : { description: resource.description }),
         ...(resource.architecture === undefined ? {} : { architecture: resource.architecture }),
         ...(resource.disks ? { disks: readDisks(resource.disks) } : {}),
+        ...(resource.tags ? { tags: readTags(resource.tags) } : {}),
       });
       return { body: { resource: renderResource(updated) } };
     },

@@ -13,7 +13,7 @@ export function backupDeleted(parent: Command): void {
 }
 
 export function backupUndelete(parent: Command): void {
-  clientCommand(parent, "undelete <id>", "bring a deleted backup back; with a disk of a server backup come its other disks").action(
+  clientCommand(parent, "undelete <id>", "bring a deleted backup back; a server backup, by its id or a disk's, with all of its disks").action(
     (id: string, _options: object, command: Command) =>
       withTools(command, async ({ client, output }) => {
         const back = await client.own<{ backups: { id: string }[] }>("POST", `deleted-backups/${encodeURIComponent(id)}/undelete`);

@@ -112,7 +112,8 @@ const missing = (binding: VaultResource): Skip => ({
   reason: "The resource is no longer there.",
 });
 
-async function readiness(tables: Tables, resource: Resource, binding: VaultResource): Promise<Ready | Skip> {
+/** The disks that a backup of the resource would be of if it began now, or why it cannot. */
+export async function readiness(tables: Tables, resource: Resource, binding: Pick<VaultResource, "excludeVolumes">): Promise<Ready | Skip> {
   const open = await tables.tasks.openTasks({ resourceId: resource.id });
   if (open.some((task) => task.type === "remove_resource"))
     return { code: "resourcesBeingRemoved", reason: "The resource is being removed from the vault." };
@@ -125,7 +126,7 @@ async function readiness(tables: Tables, resource: Resource, binding: VaultResou
   return serverReadiness(tables, resource, binding);
 }
 
-async function serverReadiness(tables: Tables, server: Server, binding: VaultResource): Promise<Ready | Skip> {
+async function serverReadiness(tables: Tables, server: Server, binding: Pick<VaultResource, "excludeVolumes">): Promise<Ready | Skip> {
   const disks: IncludedDisk[] = [];
   for (const { volumeId, systemDisk } of server.disks) {
     if (binding.excludeVolumes.includes(volumeId)) continue;

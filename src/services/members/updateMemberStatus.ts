@@ -7,7 +7,7 @@ import type { Id, ProjectId } from "#model/ids.ts";
 import type { Member, MemberStatus } from "#model/member.ts";
 import { objectTypeOf } from "#model/provider.ts";
 import type { Context } from "../context.ts";
-import { gibBytes } from "../support/checks.ts";
+import { fillOf, settleUsage } from "../support/capacity.ts";
 import { findMember } from "../support/find-member.ts";
 import { findVault } from "../support/find.ts";
 import { isReadableStatus, stopReceivedRestores } from "../support/shares.ts";
@@ -34,7 +34,12 @@ export async function updateMemberStatus(context: Context, caller: Caller, input
     const vaultId = input.status === "accepted" ? await receivingVault(tables, caller, member, input.vaultId) : null;
     if (vaultId === null) await stopReceivedRestores(tables, member.backupId, now, member.destProjectId);
     const changed: Member = { ...member, status: input.status, vaultId, updatedAt: now };
+    const before = vaultId === null ? undefined : await fillOf(tables, caller.projectId, vaultId);
     await tables.members.update(member.id, changed);
+    await settleUsage(context, tables, before).catch((error: unknown) => {
+      if (!(error instanceof DomainError) || error.code !== "vaultFull") throw error;
+      throw new DomainError("memberChangeFailed", `vault_id: ${error.message}`, { field: "vault_id" });
+    });
     return changed;
   });
 }
@@ -50,13 +55,6 @@ async function receivingVault(tables: Tables, caller: Caller, member: Member, va
   }
   if (vault.status !== "available")
     throw new DomainError("memberChangeFailed", `vault_id: vault ${vault.id} is ${vault.status}, not available`, { field: "vault_id" });
-  const { usedBytes } = await tables.vaults.usage(vault.id);
-  const free = vault.sizeGib * gibBytes - usedBytes + (member.vaultId === vault.id ? member.sizeBytes : 0);
-  if (free < member.sizeBytes) {
-    throw new DomainError("memberChangeFailed", `vault_id: vault ${vault.id} has ${Math.max(0, free)} bytes left, the backup ${member.sizeBytes}`, {
-      field: "vault_id",
-    });
-  }
   return vault.id;
 }
 

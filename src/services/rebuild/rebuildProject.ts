@@ -27,6 +27,8 @@ export interface Known {
   settings: Pick<ServiceSettings, "volumesPath">;
   /** How resources have gone from vault to vault, in order. */
   moves: readonly VaultMove[];
+  /** The catalog is in use, and newer than any root object: only what is gone is added, and nothing is taken away from anything. */
+  isLive?: true;
 }
 
 const exists = (path: string): Promise<boolean> =>
@@ -89,7 +91,7 @@ export async function addBackup(tables: Tables, root: RootDescription, asSealed:
 }
 
 /** The document as it would be sealed now, where its backup has gone to another vault that is still there. Else the very same. */
-async function inVaultOfToday(tables: Tables, document: BackupDocument, { moves }: Known): Promise<BackupDocument> {
+export async function inVaultOfToday(tables: Tables, document: BackupDocument, { moves }: Known): Promise<BackupDocument> {
   const { parent, backup, siblings, checkpoint } = document;
   const vaultId = vaultAfterMoves(moves, parent ?? backup);
   if (vaultId === backup.vaultId || (await tables.vaults.get(backup.projectId, vaultId)) === undefined) return document;
@@ -121,12 +123,13 @@ async function rowOf(root: RootDescription, document: BackupDocument, sealedAt: 
 const bindingsKey = (vaultId: Id): string => `rebuild/bindings/${vaultId}`;
 
 /** The newest that is known of a vault counts: the state, where it is newer than the backup, else the vault as the newest backup saw it. */
-async function addVault(tables: Tables, { vault, bindings }: BackupDocument, sealedAt: TimestampUs, { stateAt }: Known): Promise<void> {
+async function addVault(tables: Tables, { vault, bindings }: BackupDocument, sealedAt: TimestampUs, { stateAt, isLive }: Known): Promise<void> {
   if (vault === null) return;
   const found = await tables.vaults.get(vault.projectId, vault.id);
   if (found === undefined) await tables.vaults.insert({ ...vault, status: vault.status === "deleting" ? "available" : vault.status });
   else if (sealedAt <= stateAt) return;
   else if ((vault.updatedAt ?? 0) > (found.updatedAt ?? 0)) await tables.vaults.update(vault.id, vault);
+  if (isLive === true) return;
   if (sealedAt <= Number((await tables.meta.get(bindingsKey(vault.id))) ?? 0)) return;
   await tables.meta.set(bindingsKey(vault.id), String(sealedAt));
   for (const { resourceId } of await tables.vaults.resourcesOf(vault.id)) await tables.vaults.unbind(vault.id, resourceId);

@@ -53,14 +53,15 @@ export async function copyBackup(context: Context, caller: Caller, input: CopyBa
 /** Which of these backups have a copy at the destination, after the destination was examined. */
 export async function copiesThere(
   context: Context,
-  caller: Pick<Caller, "projectId" | "userId">,
+  caller: Pick<Caller, "projectId" | "userId" | "isBound">,
   vault: Vault,
   destination: Destination,
   backupIds: readonly Id[],
 ): Promise<Set<Id>> {
   const { destinationRegion: region, destinationProjectId, destinationVaultId } = destination;
   if (vault.objectType === "turbo") throw new DomainError("vaultTypeNotReplicable", `Vault ${vault.id} holds file volumes, which are not copied.`);
-  const target = targetOf(context, { region, projectId: destinationProjectId }, caller.userId);
+  // Credentials that are for one project alone have no role in another, whatever their user has.
+  const target = targetOf(context, { region, projectId: destinationProjectId }, caller.isBound === true ? "" : caller.userId);
   const { region: sourceRegion } = context.settings;
   const from = { sourceRegion, sourceProjectId: caller.projectId, objectType: vault.objectType };
   return new Set(await target.examine({ ...from, destinationProjectId, destinationVaultId, backupIds }));

@@ -1,10 +1,9 @@
 import type { Tables } from "#catalog/tables.ts";
-import { isAllowed } from "#model/caller.ts";
 import { DomainError } from "#model/errors.ts";
 import type { Id } from "#model/ids.ts";
 import { isFull } from "#model/vault.ts";
 import type { Vault } from "#model/vault.ts";
-import type { Context } from "../context.ts";
+import { rolesOf, type Context } from "../context.ts";
 import type { CopyQuestion } from "./target.ts";
 
 /** Who wants to copy something to here: a user of this service, or another region's service. */
@@ -51,7 +50,7 @@ export async function findDestination(
 
 /** A user copies into projects in which the role allows it; another region into those that the operator has opened to the project it copies from. */
 async function takesFrom(
-  _context: Context,
+  context: Context,
   tables: Tables,
   sender: Sender,
   { sourceProjectId, destinationProjectId }: Pick<CopyQuestion, "sourceProjectId" | "destinationProjectId">,
@@ -60,5 +59,5 @@ async function takesFrom(
   if (project === undefined || !project.enabled) return false;
   if ("region" in sender) return false;
   if (sourceProjectId === destinationProjectId) return true;
-  return isAllowed(await tables.identity.listRoles(sender.userId, destinationProjectId), "cbr:backups:replicate");
+  return rolesOf(context).isAllowed(await tables.identity.listRoles(sender.userId, destinationProjectId), "cbr:backups:replicate");
 }

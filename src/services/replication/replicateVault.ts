@@ -30,7 +30,7 @@ const askedAtOnce = 1000;
  */
 export async function replicateVault(
   context: Context,
-  caller: Pick<Caller, "projectId" | "userId" | "requestId">,
+  caller: Pick<Caller, "projectId" | "userId" | "isBound" | "requestId">,
   input: ReplicateVaultInput,
 ): Promise<ReplicationRecord[]> {
   if (input.retentionDays) checkWholeNumber(input.retentionDays, "retention_duration_days", 1, 99_999);

@@ -3,9 +3,12 @@ import { access, stat } from "node:fs/promises";
 import type { Caller } from "#model/caller.ts";
 import { DomainError } from "#model/errors.ts";
 import type { Volume, VolumeEncryption } from "#model/resource.ts";
+import type { Tag } from "#model/vault.ts";
 import type { Context } from "../context.ts";
+import { autoBind } from "../support/auto-bind.ts";
 import { checkLooseDescription, checkLooseName, checkMetadata, checkZone, gibBytes } from "../support/checks.ts";
 import { permittedPath } from "../support/paths.ts";
+import { checkTags, maxResourceTags } from "../support/tags.ts";
 import { checkEncryption, defaultVolumeType } from "../support/volume-rows.ts";
 
 export interface AddFileVolumeInput {
@@ -18,6 +21,7 @@ export interface AddFileVolumeInput {
   bootable?: boolean;
   encryption?: VolumeEncryption | null;
   metadata?: Record<string, string>;
+  tags?: Tag[];
 }
 
 /**
@@ -31,6 +35,7 @@ export async function addFileVolume(context: Context, caller: Caller, input: Add
   const volumeType = checkLooseName(input.volumeType ?? defaultVolumeType, "volumeType");
   const availabilityZone = checkZone(input.availabilityZone ?? context.settings.zone, "availabilityZone");
   const encryption = checkEncryption(input.encryption ?? null);
+  const tags = checkTags(input.tags ?? [], "tags", maxResourceTags);
   const path = await permittedPath(context.settings, input.path);
   const sizeBytes = await readableFileSize(path);
   const volume: Volume = {
@@ -48,14 +53,17 @@ export async function addFileVolume(context: Context, caller: Caller, input: Add
     bootable: input.bootable ?? false,
     encryption,
     metadata,
-    tags: [],
+    tags,
     sourceSnapshotId: null,
     sourceVolumeId: null,
     sourceBackupId: null,
     createdAt: context.clock.nowUs(),
     updatedAt: null,
   };
-  await context.catalog.resources.insert(volume);
+  await context.catalog.transaction(async (tables) => {
+    await tables.resources.insert(volume);
+    await autoBind(context, tables, volume);
+  });
   return volume;
 }
 

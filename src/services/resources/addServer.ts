@@ -1,9 +1,12 @@
 import type { Caller } from "#model/caller.ts";
 import type { Id } from "#model/ids.ts";
 import type { Server, ServerDisk } from "#model/resource.ts";
+import type { Tag } from "#model/vault.ts";
 import type { Context } from "../context.ts";
+import { autoBind } from "../support/auto-bind.ts";
 import { checkLooseDescription, checkLooseName, checkZone } from "../support/checks.ts";
 import { attachDisks, checkArchitecture } from "../support/server-disks.ts";
+import { checkTags, maxResourceTags } from "../support/tags.ts";
 
 export interface AddServerInput {
   name: string;
@@ -12,6 +15,7 @@ export interface AddServerInput {
   disks: { volumeId: Id; systemDisk: boolean }[];
   architecture?: string | null;
   availabilityZone?: string;
+  tags?: Tag[];
 }
 
 /**
@@ -23,6 +27,7 @@ export async function addServer(context: Context, caller: Caller, input: AddServ
   const description = checkLooseDescription(input.description, "description");
   const architecture = checkArchitecture(input.architecture);
   const availabilityZone = checkZone(input.availabilityZone ?? context.settings.zone, "availabilityZone");
+  const tags = checkTags(input.tags ?? [], "tags", maxResourceTags);
   const disks: ServerDisk[] = input.disks.map(({ volumeId, systemDisk }) => ({ volumeId, systemDisk }));
   const now = context.clock.nowUs();
   return context.catalog.transaction(async (tables) => {
@@ -39,11 +44,12 @@ export async function addServer(context: Context, caller: Caller, input: AddServ
       disks,
       sizeGib,
       availabilityZone,
-      tags: [],
+      tags,
       createdAt: now,
       updatedAt: null,
     };
     await tables.resources.insert(server);
+    await autoBind(context, tables, server);
     return server;
   });
 }

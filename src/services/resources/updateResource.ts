@@ -3,16 +3,21 @@ import type { Caller } from "#model/caller.ts";
 import { DomainError } from "#model/errors.ts";
 import type { Id, TimestampUs } from "#model/ids.ts";
 import type { Resource, Server, ServerDisk } from "#model/resource.ts";
+import type { Tag } from "#model/vault.ts";
 import type { Context } from "../context.ts";
+import { autoBind } from "../support/auto-bind.ts";
 import { checkLooseDescription, checkLooseName } from "../support/checks.ts";
 import { findResource } from "../support/find.ts";
 import { attachDisks, checkArchitecture } from "../support/server-disks.ts";
+import { checkTags, maxResourceTags } from "../support/tags.ts";
 import { hasOpenTasks, takeVolume } from "../support/volume-rows.ts";
 
 export interface UpdateResourceInput {
   resourceId: Id;
   name?: string;
   description?: string | null;
+  /** Replaces what there is. A vault may bind the resource for its new tags; none lets it go for those that it had. */
+  tags?: Tag[];
   /** Of a server. */
   architecture?: string | null;
   /** Of a server: the whole new set. */
@@ -31,6 +36,7 @@ export async function updateResource(context: Context, caller: Caller, input: Up
     const common = {
       ...(input.name === undefined ? {} : { name: checkLooseName(input.name, "name") }),
       ...(input.description === undefined ? {} : { description: checkLooseDescription(input.description, "description") }),
+      ...(input.tags === undefined ? {} : { tags: checkTags(input.tags, "tags", maxResourceTags) }),
       updatedAt: now,
     };
     if (resource.type === "OS::Nova::Server") {
@@ -44,7 +50,9 @@ export async function updateResource(context: Context, caller: Caller, input: Up
     } else {
       await tables.resources.update(resource.id, common);
     }
-    return findResource(tables, caller, resource.id);
+    const updated = await findResource(tables, caller, resource.id);
+    if (input.tags !== undefined) await autoBind(context, tables, updated);
+    return updated;
   });
 }
 

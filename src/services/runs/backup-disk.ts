@@ -70,6 +70,7 @@ interface Base {
 /** Where the bytes are read, and what instant they are of. */
 interface Frozen {
   path: string;
+  /** Of the storage snapshot or the user's own; null when the disk itself is read. */
   snapshotId: string | null;
   atUs: number;
   /** Of this moment, in the volume's change record. */
@@ -78,15 +79,51 @@ interface Frozen {
   changes: Extent[] | string;
 }
 
+/** A disk whose bytes are frozen where they can be: what there is to read, and what to compare it with. */
+export interface FrozenDisk {
+  base: Base | undefined;
+  frozen: Frozen;
+  warnings: string[];
+}
+
 /**
- * Backs up one disk: chooses what to compare with, freezes the source where it can, reads, and seals the root object.
- * The row is `protecting` meanwhile; making it available is the caller's commit.
+ * Chooses what each disk is compared with, then freezes all of them at once, so that the disks of a server are of one instant. What fails is told of
+ * that disk. The storage snapshots are on the rows when this returns.
  */
-export async function backupDisk(run: DiskRun): Promise<DiskResult> {
+export async function freezeDisks(context: Context, runs: readonly DiskRun[]): Promise<PromiseSettledResult<FrozenDisk>[]> {
+  const prepared = await Promise.allSettled(
+    runs.map(async (run) => {
+      const warnings: string[] = [];
+      return { base: run.incremental ? await findBase(run, warnings) : undefined, warnings };
+    }),
+  );
+  const disks = await Promise.allSettled(
+    runs.map(async (run, index) => {
+      const outcome = prepared[index]!;
+      if (outcome.status === "rejected") throw outcome.reason;
+      return { ...outcome.value, frozen: await freeze(run, outcome.value.base) };
+    }),
+  );
+  await context.catalog.transaction(async (tables) => {
+    for (const [index, disk] of disks.entries()) {
+      const { projectId, id } = runs[index]!.backup;
+      const isWaiting = (await tables.backups.get(projectId, id))?.status === "waiting_protect";
+      if (disk.status === "fulfilled" && isWaiting) await tables.backups.update(id, { snapshotId: disk.value.frozen.snapshotId });
+    }
+  });
+  return disks;
+}
+
+/** Whether what is read cannot change any more: it is a snapshot, or a volume of ours, which nobody writes while it is backed up. */
+export const isOfOneInstant = ({ volume }: Pick<DiskRun, "volume">, { frozen }: FrozenDisk): boolean =>
+  frozen.snapshotId !== null || isLocal(volume.locator);
+
+/**
+ * Backs up one frozen disk: reads, and seals the root object. The row is `protecting` meanwhile; making it available is the caller's commit.
+ */
+export async function backupDisk(run: DiskRun, { frozen, warnings, ...chosen }: FrozenDisk): Promise<DiskResult> {
   const { context, backup, control } = run;
-  const warnings: string[] = [];
-  let base = run.incremental ? await findBase(run, warnings) : undefined;
-  const frozen = await freeze(run, base);
+  let { base } = chosen;
   const sizeBefore = await sizeOf(frozen.path);
   for (;;) {
     const prepared = await markProtecting(run, frozen, base?.backup);

@@ -10,8 +10,8 @@ import { findBackup } from "../support/find.ts";
 import { localPath, pathOf } from "../support/paths.ts";
 import { dropStorageSnapshots } from "../support/storage-snapshots.ts";
 import { backupInput } from "../support/task-input.ts";
-import { backupDisk } from "./backup-disk.ts";
-import type { DiskResult } from "./backup-disk.ts";
+import { backupDisk, freezeDisks, isOfOneInstant } from "./backup-disk.ts";
+import type { DiskResult, DiskRun, FrozenDisk } from "./backup-disk.ts";
 import { failBackup, releaseVolumes, removeRoots, sealedPatch } from "./failBackup.ts";
 import type { SealedDisk } from "./failBackup.ts";
 import { describeFailure } from "./failure.ts";
@@ -20,8 +20,8 @@ import { StaleTaskError, TaskStop, finishTask } from "./run.ts";
 import type { TaskRun } from "./run.ts";
 
 /**
- * Makes the backup of a disk, or of a server disk after disk. One transaction makes it available and ends the task;
- * what happens before leaves only objects in the store that nothing refers to.
+ * Makes the backup of a disk, or of a server: all its disks are frozen, then read one after another. One transaction makes it available and ends the
+ * task; what happens before leaves only objects in the store that nothing refers to.
  */
 export async function runBackup(run: TaskRun): Promise<void> {
   const { context, control } = run;
@@ -29,16 +29,20 @@ export async function runBackup(run: TaskRun): Promise<void> {
   let current: Id | undefined;
   try {
     const results: DiskResult[] = [];
-    for (const step of await prepare(run)) {
+    const disks = await prepare(run);
+    const frozen = await freezeDisks(context, disks);
+    for (const [index, disk] of disks.entries()) {
       control.signal.throwIfAborted();
-      current = step.backup.id;
-      const progress = progressWriter(context, step.backup.id);
+      current = disk.backup.id;
+      const ready = frozen[index]!;
+      if (ready.status === "rejected") throw ready.reason;
+      const progress = progressWriter(context, disk.backup.id);
       const say = (at: Parameters<typeof control.progress>[0]): void => {
         progress.write(at);
-        control.progress(step.overall(at));
+        control.progress(disk.overall(at));
       };
       try {
-        const result = await backupDisk({ ...step, context, control: { signal: control.signal, progress: say } });
+        const result = await backupDisk({ ...disk, control: { signal: control.signal, progress: say } }, ready.value);
         results.push(result);
         sealed.push(result.sealed);
       } finally {
@@ -46,7 +50,7 @@ export async function runBackup(run: TaskRun): Promise<void> {
       }
     }
     control.signal.throwIfAborted();
-    await commit(run, results);
+    await commit(run, results, warningsOf(disks, frozen));
   } catch (error) {
     await settle(run, error, sealed, current);
   }
@@ -77,12 +81,20 @@ async function abandoned(context: Context, projectId: string, backupIds: readonl
   return failed;
 }
 
-type Step = Omit<Parameters<typeof backupDisk>[0], "context" | "control"> & {
+type Step = DiskRun & {
   /** Progress of the whole run from that of this disk. */
   overall(at: { phase: string; bytesDone: number; bytesTotal: number | null }): { phase: string; bytesDone: number; bytesTotal: number | null };
 };
 
-async function prepare({ context, task }: TaskRun): Promise<Step[]> {
+/** Of a server whose disks may have been written while they were read. */
+function warningsOf(disks: readonly Step[], frozen: readonly PromiseSettledResult<FrozenDisk>[]): string[] {
+  const moving = disks.filter((disk, index) => frozen[index]?.status === "fulfilled" && !isOfOneInstant(disk, frozen[index].value));
+  if (moving.length === 0 || disks.length === 1) return [];
+  const names = moving.map(({ volume }) => volume.name).join(", ");
+  return [`Not all disks could be frozen (${names}): if they were written meanwhile, the disks of the server are not of one instant.`];
+}
+
+async function prepare({ context, task, control }: TaskRun): Promise<Step[]> {
   const { catalog, clock } = context;
   const input = backupInput(task);
   const top = await findBackup(catalog, task, task.backupId!);
@@ -107,6 +119,8 @@ async function prepare({ context, task }: TaskRun): Promise<Step[]> {
     if (volume === undefined) throw new DomainError("volumeNotFound", `Volume ${disk.volumeId} is no longer there.`);
     totals.push(await allocatedBytes(context, volume, input.snapshotId));
     steps.push({
+      context,
+      control,
       backup,
       volume,
       surroundings,
@@ -137,11 +151,11 @@ async function allocatedBytes(context: Context, volume: Volume, snapshotId: Id |
   }
 }
 
-async function commit({ context, task, control }: TaskRun, results: readonly DiskResult[]): Promise<void> {
+async function commit({ context, task, control }: TaskRun, results: readonly DiskResult[], warnings: readonly string[]): Promise<void> {
   const input = backupInput(task);
   await context.catalog.transaction(async (tables) => {
     const now = context.clock.nowUs();
-    await finishTask(tables, task, { status: "success", now, result: resultOf(results), progress: control.latest() });
+    await finishTask(tables, task, { status: "success", now, result: resultOf(results, warnings), progress: control.latest() });
     const top = await tables.backups.get(task.projectId, task.backupId!);
     const before = top && (await fillOf(tables, task.projectId, top.vaultId));
     for (const { sealed } of results) {
@@ -167,9 +181,9 @@ async function dropOlderSnapshots(context: Context, projectId: string, volumeId:
   }
 }
 
-function resultOf(results: readonly DiskResult[]): Record<string, unknown> {
+function resultOf(results: readonly DiskResult[], ofAll: readonly string[]): Record<string, unknown> {
   const statistics = sumOf(results.map((result) => result.sealed.statistics));
-  const warnings = results.flatMap((result) => result.warnings);
+  const warnings = [...ofAll, ...results.flatMap((result) => result.warnings)];
   return {
     incremental: results.some((result) => result.incremental),
     readBytes: statistics.readBytes,

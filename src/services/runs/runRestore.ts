@@ -3,10 +3,11 @@ import { DomainError } from "#model/errors.ts";
 import type { Id } from "#model/ids.ts";
 import type { Volume } from "#model/resource.ts";
 import { RepositoryError } from "#repository/engine-types.ts";
-import type { DamagedRange } from "#repository/engine-types.ts";
+import type { DamagedRange, RestoreOutcome } from "#repository/engine-types.ts";
 import type { Context } from "../context.ts";
 import { gibBytes } from "../support/checks.ts";
 import { describeDamage } from "../check/damage-view.ts";
+import { autoBind } from "../support/auto-bind.ts";
 import { isLocal, localPath, pathOf } from "../support/paths.ts";
 import { findReadableBackup } from "../support/shares.ts";
 import { restoreInput } from "../support/task-input.ts";
@@ -15,10 +16,12 @@ import { changesOf } from "../support/volume-changes.ts";
 import { replaceFile } from "../support/volume-files.ts";
 import { failRestore, releaseBackups, restorePart } from "./failRestore.ts";
 import { describeFailure } from "./failure.ts";
+import { restoreDisks } from "./restore-disks.ts";
+import type { RestoreTarget } from "./restore-disks.ts";
 import { StaleTaskError, TaskStop, finishTask } from "./run.ts";
 import type { TaskRun } from "./run.ts";
 
-type Target = RestoreTaskInput["targets"][number] & { volume: Volume; dataBytes: number; sizeBytes: number; path: string };
+type Target = RestoreTaskInput["targets"][number] & RestoreTarget & { volume: Volume };
 
 /** What could not be read of each disk backup. */
 type Lost = { backupId: Id; ranges: DamagedRange[] }[];
@@ -26,8 +29,8 @@ type Lost = { backupId: Id; ranges: DamagedRange[] }[];
 const maxRanges = 1000;
 
 /**
- * Restores one disk, or the disks of a server. Volumes of ours are restored beside and take the place of the old content when all are complete;
- * files of the operator's are written in place.
+ * Restores one disk, or the disks of a server, several at a time. Volumes of ours are restored beside and take the place of the old content when all
+ * are complete; files of the operator's are written in place.
  */
 export async function runRestore(run: TaskRun): Promise<void> {
   const { context, task, control } = run;
@@ -35,26 +38,16 @@ export async function runRestore(run: TaskRun): Promise<void> {
   try {
     const targets = await prepare(run);
     const { allowHoles = false, ownerProjectId: tenant = task.projectId } = restoreInput(task);
-    const lost: Lost = [];
-    let writtenBytes = 0;
-    let before = 0;
     const all = targets.reduce((sum, target) => sum + target.dataBytes, 0);
-    for (const target of targets) {
-      control.signal.throwIfAborted();
-      if (isLocal(target.volume.locator)) await rm(target.path, { force: true });
-      else touched.add(target.volumeId);
-      const outcome = await context.engine.restore(
-        { tenant, backupId: target.backupId, target: { kind: "file", path: target.path }, sizeBytes: target.sizeBytes, allowHoles },
-        {
-          signal: control.signal,
-          onProgress: (at) =>
-            control.progress({ phase: at.phase, bytesDone: before + at.bytesDone, bytesTotal: targets.length > 1 ? all : at.bytesTotal }),
-        },
-      );
-      writtenBytes += outcome.writtenBytes;
-      if (outcome.lost.length > 0) lost.push({ backupId: target.backupId, ranges: outcome.lost });
-      before += target.dataBytes;
-    }
+    const outcomes = await restoreDisks(
+      context.engine,
+      { tenant, allowHoles, targets, signal: control.signal },
+      async (target) => {
+        if (isLocal(target.volume.locator)) await rm(target.path, { force: true });
+        else touched.add(target.volumeId);
+      },
+      (at) => control.progress(at),
+    );
     control.signal.throwIfAborted();
     await refuseUnlessReadable(run);
     for (const target of targets) {
@@ -62,7 +55,7 @@ export async function runRestore(run: TaskRun): Promise<void> {
       const path = localPath(context.settings, target.volumeId);
       await changesOf(context, target.volumeId).replace(() => replaceFile(target.path, path));
     }
-    await commit(run, { writtenBytes, lost }, all);
+    await commit(run, writtenOf(targets, outcomes), all);
   } catch (error) {
     const reason: unknown = control.signal.reason;
     if (error instanceof StaleTaskError || (reason instanceof TaskStop && reason.kind === "leaseLost")) throw error;
@@ -105,6 +98,13 @@ async function prepare(run: TaskRun): Promise<Target[]> {
   return targets;
 }
 
+function writtenOf(targets: readonly Target[], outcomes: readonly RestoreOutcome[]): { writtenBytes: number; lost: Lost } {
+  return {
+    writtenBytes: outcomes.reduce((sum, outcome) => sum + outcome.writtenBytes, 0),
+    lost: targets.flatMap(({ backupId }, index) => (outcomes[index]!.lost.length > 0 ? [{ backupId, ranges: outcomes[index]!.lost }] : [])),
+  };
+}
+
 function resultOf({ writtenBytes, lost }: { writtenBytes: number; lost: Lost }): Record<string, unknown> {
   if (lost.length === 0) return { writtenBytes };
   return {
@@ -128,6 +128,8 @@ async function commit({ context, task, control }: TaskRun, written: { writtenByt
     await releaseBackups(tables, task, now);
     for (const { volumeId, previousStatus } of restoreInput(task).targets) {
       await tables.resources.transition(volumeId, ["restoring-backup"], previousStatus ?? "available", now);
+      const made = previousStatus === null ? await tables.resources.getVolume(task.projectId, volumeId) : undefined;
+      if (made !== undefined) await autoBind(context, tables, made);
     }
   });
 }

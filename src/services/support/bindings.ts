@@ -23,7 +23,12 @@ export const maxVaultResources = 256;
  * @throws DomainError `vaultTooManyResources`, `vaultTypeMismatch`, `resourceInOtherVault`, `resourceGivenTwice`, `volumeAlreadyInVault`,
  * `serverAlreadyInVault`, `diskInTwoVaults`, `volumeNotFound`, `serverNotFound`, `vaultTakesNoResources`, `invalidRequest`
  */
-export async function bindResources(tables: Tables, caller: Caller, vault: Vault, resources: readonly VaultResourceInput[]): Promise<void> {
+export async function bindResources(
+  tables: Tables,
+  caller: Pick<Caller, "projectId">,
+  vault: Vault,
+  resources: readonly VaultResourceInput[],
+): Promise<void> {
   if (vault.protectType !== "backup" && resources.length > 0) {
     throw new DomainError("vaultTakesNoResources", `Vault ${vault.id} holds replicas: resources cannot be bound to it.`);
   }
@@ -72,7 +77,7 @@ export async function refuseUnlessBound(tables: Tables, vault: Vault, resourceId
   return found;
 }
 
-async function resourceFor(tables: Tables, caller: Caller, input: VaultResourceInput): Promise<Resource> {
+async function resourceFor(tables: Tables, caller: Pick<Caller, "projectId">, input: VaultResourceInput): Promise<Resource> {
   const found =
     input.type === "OS::Nova::Server"
       ? await tables.resources.getServer(caller.projectId, input.id)
@@ -90,6 +95,12 @@ async function refuseBound(tables: Tables, vault: Vault, resource: Resource): Pr
   }
   const code = resource.type === "OS::Nova::Server" ? "serverAlreadyInVault" : "volumeAlreadyInVault";
   throw new DomainError(code, `resources: ${resource.id} is bound to this vault already`, { field: "resources" });
+}
+
+/** What speaks against binding a resource to any vault, with all its disks. @throws DomainError as {@link bindResources} */
+export async function refuseUnbindable(tables: Tables, resource: Resource): Promise<void> {
+  if (resource.type === "OS::Nova::Server") await refuseServer(tables, resource, []);
+  else await refuseVolume(tables, resource, { id: resource.id, type: resource.type });
 }
 
 /** A disk is protected once: with its server or by itself. */

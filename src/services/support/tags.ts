@@ -7,6 +7,9 @@ const forbidden = /[\u0000-\u001f=*<>\\,|/]/;
 /** Most tags that one vault may have. */
 export const maxVaultTags = 20;
 
+/** Most tags that one resource may have. */
+export const maxResourceTags = 20;
+
 /** Tags as CBR allows them: keys 1 to 36 and values up to 43 characters, none of `=*<>\,|/`, keys unique. */
 export function checkTags(tags: readonly Tag[], field: string, most: number): Tag[] {
   const refused = (says: string): DomainError => new DomainError("invalidRequest", `${field}: ${says}`, { field });

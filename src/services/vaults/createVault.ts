@@ -2,6 +2,7 @@ import type { Caller } from "#model/caller.ts";
 import { DomainError } from "#model/errors.ts";
 import type { Tag, Vault, VaultObjectType } from "#model/vault.ts";
 import type { Context } from "../context.ts";
+import { autoBindAll } from "../support/auto-bind.ts";
 import { bindResources } from "../support/bindings.ts";
 import type { VaultResourceInput } from "../support/bindings.ts";
 import { checkDescription, checkName, checkWholeNumber, checkZone } from "../support/checks.ts";
@@ -36,7 +37,7 @@ export interface CreateVaultInput {
 }
 
 /**
- * A new vault, with the resources that it protects from the start.
+ * A new vault, with the resources that it protects from the start, and those that it binds by itself.
  * @throws DomainError `invalidRequest`, `vaultSizeInvalid`, `vaultNotApplicationConsistent`, and what {@link bindResources} throws
  */
 export async function createVault(context: Context, caller: Caller, input: CreateVaultInput): Promise<VaultView> {
@@ -49,6 +50,7 @@ export async function createVault(context: Context, caller: Caller, input: Creat
     if (allocatedGib > vault.sizeGib) {
       throw new DomainError("vaultSizeInvalid", `size: ${vault.sizeGib} GB is less than the ${allocatedGib} GB of the resources`, { field: "size" });
     }
+    if (vault.autoBind) await autoBindAll(context, tables, vault.projectId, vault.objectType);
     return viewVault(tables, vault);
   });
 }

@@ -1,9 +1,8 @@
 import type { Listed, Page, VaultFilter } from "#catalog/tables.ts";
-import { isAllowed } from "#model/caller.ts";
 import type { Caller } from "#model/caller.ts";
 import { DomainError } from "#model/errors.ts";
 import type { ProjectId } from "#model/ids.ts";
-import type { Context } from "../context.ts";
+import { rolesOf, type Context } from "../context.ts";
 import type { VaultView } from "../views.ts";
 import { listVaults } from "./listVaults.ts";
 
@@ -22,8 +21,14 @@ export interface ListExternalVaultsInput {
 export async function listExternalVaults(context: Context, caller: Caller, input: ListExternalVaultsInput): Promise<Listed<VaultView>> {
   if (input.region !== context.settings.region)
     throw new DomainError("invalidRequest", `region_id: the only region here is ${context.settings.region}`, { field: "region_id" });
-  const roles = input.projectId === caller.projectId ? caller.roles : await context.catalog.identity.listRoles(caller.userId, input.projectId);
-  if (!isAllowed(roles, "cbr:vaults:list"))
+  const roles = input.projectId === caller.projectId ? caller.roles : await rolesElsewhere(context, caller, input.projectId);
+  if (!rolesOf(context).isAllowed(roles, "cbr:vaults:list"))
     throw new DomainError("forbidden", `external_project_id: you have no role in project ${input.projectId}`, { field: "external_project_id" });
   return listVaults(context, { ...caller, projectId: input.projectId, roles }, { filter: input.filter, page: input.page });
+}
+
+/** Credentials that are for one project alone have no role in another, whatever their user has; nobody has one in a project that is disabled. */
+async function rolesElsewhere({ catalog }: Context, caller: Caller, projectId: ProjectId): Promise<readonly string[]> {
+  if (caller.isBound === true || (await catalog.identity.getProject(projectId))?.enabled !== true) return [];
+  return catalog.identity.listRoles(caller.userId, projectId);
 }

@@ -5,6 +5,7 @@ import type { Id } from "#model/ids.ts";
 import type { Tag, Vault } from "#model/vault.ts";
 import type { Context } from "../context.ts";
 import { noteVaultUsage } from "../events/noteVaultUsage.ts";
+import { autoBindAll } from "../support/auto-bind.ts";
 import { fillOf } from "../support/capacity.ts";
 import { checkName, checkWholeNumber, gibBytes } from "../support/checks.ts";
 import { findVault } from "../support/find.ts";
@@ -45,7 +46,10 @@ export async function updateVault(context: Context, caller: Caller, input: Updat
     if (patch.sizeGib !== undefined && patch.sizeGib < vault.sizeGib) await refuseTooSmall(tables, vault, patch.sizeGib);
     await tables.vaults.update(vault.id, patch);
     if (before !== undefined) await noteVaultUsage(context, tables, before);
-    return viewVault(tables, await findVault(tables, caller, vault.id));
+    const changed = await findVault(tables, caller, vault.id);
+    const takesMore = input.autoBind === true || input.bindRules !== undefined || changed.sizeGib > vault.sizeGib;
+    if (changed.autoBind && takesMore) await autoBindAll(context, tables, vault.projectId, vault.objectType);
+    return viewVault(tables, changed);
   });
 }
 

@@ -3,7 +3,9 @@ import type { Caller } from "#model/caller.ts";
 import { DomainError } from "#model/errors.ts";
 import type { Id } from "#model/ids.ts";
 import type { Locator, Volume, VolumeEncryption } from "#model/resource.ts";
+import type { Tag } from "#model/vault.ts";
 import type { Context } from "../context.ts";
+import { autoBind } from "../support/auto-bind.ts";
 import { inBackground } from "../support/background.ts";
 import { checkLooseDescription, checkLooseName, checkMetadata, checkWholeNumber, checkZone, gibBytes, maxVolumeGib } from "../support/checks.ts";
 import { findSnapshot, findVolume } from "../support/find.ts";
@@ -11,6 +13,7 @@ import { holdForCopy } from "../support/holds.ts";
 import { localPath, pathOf } from "../support/paths.ts";
 import { insertRestore, refuseUnlessRestorable } from "../support/restore-rows.ts";
 import { findReadableBackup } from "../support/shares.ts";
+import { checkTags, maxResourceTags } from "../support/tags.ts";
 import { cloneFile, createSparse, duplicate } from "../support/volume-files.ts";
 import { checkEncryption, defaultVolumeType } from "../support/volume-rows.ts";
 
@@ -24,6 +27,7 @@ export interface CreateVolumeInput {
   metadata?: Record<string, string>;
   bootable?: boolean;
   encryption?: VolumeEncryption | null;
+  tags?: Tag[];
   snapshotId?: Id;
   sourceVolumeId?: Id;
   backupId?: Id;
@@ -68,7 +72,6 @@ export async function createVolume(context: Context, caller: Caller, input: Crea
     volumeType: checked.volumeType ?? origin.inherited.volumeType ?? defaultVolumeType,
     bootable: input.bootable ?? origin.inherited.bootable ?? false,
     encryption: checked.encryption ?? origin.inherited.encryption ?? null,
-    tags: [],
     metadata: { ...origin.inherited.metadata, ...checked.metadata },
     sourceSnapshotId: input.snapshotId ?? null,
     sourceVolumeId: input.sourceVolumeId ?? null,
@@ -85,6 +88,7 @@ function checkInput(context: Context, input: CreateVolumeInput) {
     own: {
       name: checkLooseName(input.name ?? "", "name"),
       description: checkLooseDescription(input.description, "description"),
+      tags: checkTags(input.tags ?? [], "tags", maxResourceTags),
       availabilityZone: checkZone(input.availabilityZone ?? context.settings.zone, "availability_zone"),
     },
     volumeType: input.volumeType === undefined ? undefined : checkLooseName(input.volumeType, "volume_type"),
@@ -136,6 +140,15 @@ const inheritedFrom = (volume: Volume): Origin["inherited"] => ({
   encryption: volume.encryption,
 });
 
+/** A volume that has its bytes; a vault may bind it from now on. */
+async function makeAvailable(context: Context, volume: Volume, patch: { updatedAt?: number }): Promise<void> {
+  await context.catalog.transaction(async (tables) => {
+    await tables.resources.update(volume.id, { ...patch, status: "available" });
+    const now = await tables.resources.getVolume(volume.projectId, volume.id);
+    if (now !== undefined) await autoBind(context, tables, now);
+  });
+}
+
 async function createEmpty(context: Context, volume: Volume): Promise<Volume> {
   await context.catalog.resources.insert(volume);
   try {
@@ -144,7 +157,7 @@ async function createEmpty(context: Context, volume: Volume): Promise<Volume> {
     await context.catalog.resources.remove(volume.id);
     throw error;
   }
-  await context.catalog.resources.update(volume.id, { status: "available" });
+  await makeAvailable(context, volume, {});
   return { ...volume, status: "available" };
 }
 
@@ -161,7 +174,7 @@ async function startCopy(context: Context, volume: Volume, copy: { holdId: Id; l
     const path = localPath(context.settings, volume.id);
     try {
       await duplicate(context.clone ?? cloneFile, from, path, volume.sizeGib * gibBytes);
-      await context.catalog.resources.update(volume.id, { status: "available", updatedAt: context.clock.nowUs() });
+      await makeAvailable(context, volume, { updatedAt: context.clock.nowUs() });
     } catch (error) {
       context.log.error({ err: error, volumeId: volume.id }, "a volume could not be made from its source");
       await rm(path, { force: true });

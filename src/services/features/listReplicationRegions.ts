@@ -1,0 +1,6 @@
+import type { Context } from "../context.ts";
+
+/** This region, and those that its backups can be replicated to. */
+export function listReplicationRegions(context: Context): { source: string; destinations: string[] } {
+  return { source: context.settings.region, destinations: [] };
+}
