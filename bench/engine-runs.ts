@@ -7,6 +7,7 @@ import koffi from "koffi";
 import { startEngine } from "../src/repository/engine.ts";
 import { ceilingBackup, ceilingRestore } from "./ceiling.ts";
 import { treeBytes } from "./engine-sizes.ts";
+import { resticProgram, resticSparse } from "./restic.ts";
 
 export type Contender = "ceiling" | "engine" | "restic";
 
@@ -103,7 +104,7 @@ function ofRestic(): Omit<RunResult, "correct"> {
   };
   const restic = (...args: string[]): number => {
     const started = performance.now();
-    execFileSync("restic", ["-q", ...args], { env, cwd: folder, stdio: ["ignore", "ignore", "inherit"] });
+    execFileSync(resticProgram, ["-q", ...args], { env, cwd: folder, stdio: ["ignore", "ignore", "inherit"] });
     return performance.now() - started;
   };
   const withDisk = (path: string, work: () => number): number => {
@@ -121,9 +122,8 @@ function ofRestic(): Omit<RunResult, "correct"> {
   const day2 = withDisk(second, () => restic("backup", "source"));
   const storedDay2 = treeBytes(repository);
   const unchanged = withDisk(second, () => restic("backup", "--force", "source"));
-  const sparse = /--sparse/.test(execFileSync("restic", ["restore", "--help"], { encoding: "utf8" })) ? ["--sparse"] : [];
   const restored = join(folder, "restored");
-  const restore = restic("restore", "latest", ...sparse, "--target", restored);
+  const restore = restic("restore", "latest", ...resticSparse(), "--target", restored);
   renameSync(join(restored, "source", "disk.raw"), target);
   return { first: day1, day2, unchanged, restore, storedFirst, storedDay2, ...childrenUsage() };
 }

@@ -7,6 +7,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, release, totalmem } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { describeRestic } from "./restic.ts";
 import { makeDisks, warm } from "./engine-disk.ts";
 import type { Contender, RunOrder, RunResult } from "./engine-runs.ts";
 
@@ -23,7 +24,9 @@ const phases = ["first", "day2", "unchanged", "restore"] as const;
 const work = join(import.meta.dirname, "work");
 mkdirSync(work, { recursive: true });
 const disks = makeDisks(work, (values.quick ? 512 : 4096) * MIB);
-const contenders = values.only.split(",").filter((name) => name !== "restic" || hasRestic()) as Contender[];
+const restic = describeRestic();
+if (restic === undefined) process.stderr.write("restic is not installed: left out\n");
+const contenders = values.only.split(",").filter((name) => name !== "restic" || restic !== undefined) as Contender[];
 const runs = Object.fromEntries(contenders.map((name) => [name, [] as RunResult[]])) as Record<Contender, RunResult[]>;
 
 for (let run = 0; run < Number(values.runs); run++) {
@@ -52,6 +55,7 @@ const medians = Object.fromEntries(contenders.map((name) => [name, medianOf(runs
 const report = {
   machine: { processor: cpus()[0]?.model, cores: cpus().length, memoryBytes: totalmem(), kernel: release(), node: process.version, load: loadavg() },
   commit: execFileSync("git", ["rev-parse", "--short", "HEAD"], { encoding: "utf8", cwd: import.meta.dirname }).trim(),
+  restic,
   disk: { ...disks, first: undefined, second: undefined },
   chunkBytes: Number(values["chunk-kib"]) * 1024,
   medians,
@@ -59,6 +63,7 @@ const report = {
 };
 writeFileSync(join(work, "engine.json"), `${JSON.stringify(report, undefined, 2)}\n`);
 printTable();
+if (contenders.includes("restic")) console.log(`\n${restic}`);
 
 function printTable(): void {
   const seconds = (ms: number): string => `${(ms / 1000).toFixed(2)} s`;
@@ -111,14 +116,4 @@ function medianOf(results: RunResult[]): Omit<RunResult, "correct"> {
     cpuMs: median((r) => r.cpuMs),
     peakRss: median((r) => r.peakRss),
   };
-}
-
-function hasRestic(): boolean {
-  try {
-    execFileSync("restic", ["version"], { stdio: "ignore" });
-    return true;
-  } catch {
-    process.stderr.write("restic is not installed: left out\n");
-    return false;
-  }
 }

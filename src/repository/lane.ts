@@ -8,6 +8,7 @@ import { joinFileTarget, openFileSource } from "#sources/file.ts";
 import type { FileTarget } from "#sources/file.ts";
 import type { Source } from "#sources/source.ts";
 import { ChunkHasher } from "./chunk-id.ts";
+import { CompressionGate } from "./compression-gate.ts";
 import { RepositoryError } from "./engine-types.ts";
 import type { TenantKeys } from "./keys.ts";
 import { scanned, SEGMENT_BYTES } from "./lane-messages.ts";
@@ -176,10 +177,14 @@ class BackupLane {
     let sealed = 0;
     let storedBytes = 0;
     let compressed = false;
+    const gate = new CompressionGate(this.#setup.compressionLevel);
     for (let at = 0; at < flags.length; at++) {
       if (flags[at] !== 1) continue;
       const writer = (this.#writer ??= this.#newWriter());
-      const entry = writer.add(held.ids.subarray(at * ID_BYTES, (at + 1) * ID_BYTES), this.#plain(held.chunks, held.buffer, at));
+      const plain = this.#plain(held.chunks, held.buffer, at);
+      const isTried = gate.isWorthTrying(plain);
+      const entry = writer.add(held.ids.subarray(at * ID_BYTES, (at + 1) * ID_BYTES), plain, isTried);
+      if (isTried) gate.tell(entry.compressed);
       packIds.set(writer.packId, sealed++ * 16);
       storedBytes += entry.length;
       compressed ||= entry.compressed;

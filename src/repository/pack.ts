@@ -102,8 +102,11 @@ export class PackWriter {
     return this.byteLength >= this.#targetBytes;
   }
 
-  /** Compresses, encrypts and appends. `id` (32 bytes, copied) must be the keyed hash of `plain` for this kind; it is not computed again. */
-  add(id: Uint8Array, plain: Uint8Array): PackEntry {
+  /**
+   * Compresses where that pays, encrypts and appends. `id` (32 bytes, copied) must be the keyed hash of `plain` for this kind; it is not computed
+   * again. With `tryCompressing` false it is stored as it is.
+   */
+  add(id: Uint8Array, plain: Uint8Array, tryCompressing = true): PackEntry {
     invariant(!this.#finished, "a finished pack never changes");
     if (id.length !== 32) throw new RepositoryError("invalidRequest", `id has ${id.length} bytes, not 32`);
     if (plain.length < 1 || plain.length > maxPlainBytes)
@@ -111,7 +114,7 @@ export class PackWriter {
     const offset = this.#length;
     this.#reserve(offset + recordOverheadBytes + plain.length);
     const place = this.#bytes.subarray(offset + recordOverheadBytes);
-    const packedLength = compress(plain, this.#level, place);
+    const packedLength = tryCompressing ? compress(plain, this.#level, place) : 0;
     const compressed = packedLength > 0;
     return this.#append(id, compressed ? place.subarray(0, packedLength) : plain, plain.length, compressed);
   }
