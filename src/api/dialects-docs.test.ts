@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
+import { cbrAnswers, neverSucceeds } from "./cbr/answers.ts";
 import { dialects } from "./dialects.ts";
 import { openapiDocument } from "./openapi.ts";
 
@@ -66,6 +67,22 @@ describe("the pages on compatibility", () => {
 });
 
 describe("the description of the API", () => {
+  test("CBR: every operation says what it answers, or that it answers nothing or an error", () => {
+    const routes = every.filter(({ name }) => name === "cbr").flatMap(({ routes: some }) => some);
+    const silent = routes.filter(({ schema, successStatus, operation }) => {
+      return schema.response === undefined && successStatus !== 204 && !neverSucceeds.has(operation);
+    });
+    assert.deepEqual(
+      silent.map(({ operation }) => operation),
+      [],
+    );
+    const names = new Set(routes.map(({ operation }) => operation));
+    assert.deepEqual(
+      [...Object.keys(cbrAnswers), ...neverSucceeds].filter((name) => !names.has(name)),
+      [],
+    );
+  });
+
   test("has every operation at every path, with parameters and bodies", () => {
     const routes = every.flatMap(({ name, prefixes, routes: some }) =>
       prefixes.flatMap((prefix) => some.map((route) => ({ dialect: name, path: prefix + route.path, route }))),

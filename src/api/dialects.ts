@@ -1,5 +1,6 @@
 import type { FastifyInstance } from "fastify";
 import { agentRoutes } from "./cbr/agents.ts";
+import { cbrAnswers, cbrError } from "./cbr/answers.ts";
 import { backupRoutes as cbrBackupRoutes } from "./cbr/backups.ts";
 import { checkpointRoutes } from "./cbr/checkpoints.ts";
 import { memberRoutes } from "./cbr/members.ts";
@@ -51,13 +52,20 @@ function blockStorageRoutes(version: Version, options: BlockStorageOptions): Rou
   ];
 }
 
+/** CBR's routes with what they answer, for the description of the API. */
+const described = (routes: readonly Route[]): Route[] =>
+  routes.map((route) => {
+    const response = cbrAnswers[route.operation];
+    return { ...route, schema: { ...route.schema, error: cbrError, ...(response === undefined ? {} : { response }) } };
+  });
+
 /** Every route of the dialects beside identity. */
 export function dialects(options: BlockStorageOptions): Dialect[] {
   return [
     {
       name: "cbr",
       prefixes: ["/v3/:project_id", "/cbr/v3/:project_id"],
-      routes: [
+      routes: described([
         ...vaultRoutes,
         ...vaultOverviewRoutes,
         ...vaultResourceRoutes,
@@ -71,10 +79,10 @@ export function dialects(options: BlockStorageOptions): Dialect[] {
         ...protectableRoutes,
         ...featureRoutes,
         ...agentRoutes,
-      ],
+      ]),
     },
-    { name: "cbr", prefixes: ["/v3", "/cbr/v3"], routes: regionRoutes },
-    { name: "cbr", prefixes: ["/cbr"], routes: cbrVersionRoutes },
+    { name: "cbr", prefixes: ["/v3", "/cbr/v3"], routes: described(regionRoutes) },
+    { name: "cbr", prefixes: ["/cbr"], routes: described(cbrVersionRoutes) },
     { name: "cinder", prefixes: ["/volume"], routes: versionRoutes },
     { name: "cinder", prefixes: ["/volume/v3/:project_id"], routes: blockStorageRoutes("v3", options) },
     {

@@ -23,7 +23,7 @@ export function openapiDocument(routes: readonly DescribedRoute[], info: { versi
     const path = described.path.replaceAll(pathParameter, "{$1}");
     const turn = (seen.get(route.operation) ?? 0) + 1;
     seen.set(route.operation, turn);
-    const { body, response } = route.schema;
+    const { body, response, error } = route.schema;
     (paths[path] ??= {})[route.method.toLowerCase()] = {
       operationId: turn === 1 ? route.operation : `${route.operation}_${turn}`,
       tags: [dialect],
@@ -34,7 +34,10 @@ export function openapiDocument(routes: readonly DescribedRoute[], info: { versi
           description: "Success",
           ...(response === undefined ? {} : { content: { "application/json": { schema: response } } }),
         },
-        default: { description: "An error, in the shape of the dialect" },
+        default: {
+          description: "An error, in the shape of the dialect",
+          ...(error === undefined ? {} : { content: { "application/json": { schema: error } } }),
+        },
       },
       ...(route.access === "public" ? { security: [] } : { "x-opencbr-action": route.action }),
     };

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { answerChecker, type CheckAnswer, type Description } from "./answers.ts";
 import { setTimeout as delay } from "node:timers/promises";
 
 /** What a black-box test knows of a running dev service: its address and the documented accounts. */
@@ -12,6 +13,18 @@ export interface Answer {
   /** Parsed where the answer is JSON, else undefined. */
   // oxlint-disable-next-line typescript/no-explicit-any -- a black-box test looks into bodies of any shape
   body: any;
+}
+
+const checkers = new Map<string, Promise<CheckAnswer>>();
+
+/** Every answer is held against the description that the service gives of itself. */
+function checkerOf(baseUrl: string): Promise<CheckAnswer> {
+  let checker = checkers.get(baseUrl);
+  if (checker === undefined) {
+    const described = async () => answerChecker((await (await fetch(`${baseUrl}/openapi.json`)).json()) as Description);
+    checkers.set(baseUrl, (checker = described()));
+  }
+  return checker;
 }
 
 /** A client of one project: plain HTTP, nothing of ours behind it. */
@@ -55,7 +68,9 @@ export class Client {
     });
     const text = await answer.text();
     const isJson = answer.headers.get("content-type")?.includes("json") === true && text !== "";
-    return { status: answer.status, headers: answer.headers, body: isJson ? JSON.parse(text) : undefined };
+    const told = isJson ? JSON.parse(text) : undefined;
+    if (method !== "HEAD") (await checkerOf(this.baseUrl))(method, path, answer.status, told);
+    return { status: answer.status, headers: answer.headers, body: told };
   }
 
   /** As {@link call}, and fails the test unless the status is 2xx. */

@@ -3,8 +3,10 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { registerDialects } from "../../src/api/dialects.ts";
+import { openapiDocument } from "../../src/api/openapi.ts";
 import { unauthenticated } from "../../src/api/http/failure.ts";
 import type { BlockStorageOptions } from "../../src/api/cinder/block-storage.ts";
+import { listRoutes } from "../../src/api/http/routes.ts";
 import { openCatalog } from "#catalog/open.ts";
 import { systemClock } from "#platform/clock.ts";
 import { silentLog } from "#platform/log.ts";
@@ -12,6 +14,7 @@ import { systemRandom } from "#platform/random.ts";
 import type { Engine } from "#repository/engine-types.ts";
 import { auditTrailOf } from "#services/audit/auditTrail.ts";
 import type { Context } from "#services/context.ts";
+import { answerChecker, type CheckAnswer, type Description } from "./answers.ts";
 
 export const projectA = "00000000000000000000000000000001";
 export const projectB = "00000000000000000000000000000002";
@@ -57,6 +60,8 @@ export function imageEngine(images: Map<string, Uint8Array>): Engine {
 
 export interface DialectApp {
   app: FastifyInstance;
+  /** Holds an answer against the description of the API. */
+  check: CheckAnswer;
   context: Context;
   images: Map<string, Uint8Array>;
   folder: string;
@@ -115,8 +120,10 @@ export async function openDialectApp(options: Partial<BlockStorageOptions> = {})
   app.addHook("onClose", () => auditTrailOf(context).flush());
   registerDialects(app, { refuseDependentDeletes: false, serviceMetadataType: "seed", ...options });
   await app.ready();
+  const description = JSON.parse(JSON.stringify(openapiDocument(listRoutes(app), { version: "0", url: "http://cbr.test" }))) as Description;
   return {
     app,
+    check: answerChecker(description),
     context,
     images,
     folder,
@@ -138,7 +145,7 @@ export interface Told {
 
 /** Asks the app as `ROLE@PROJECT`. */
 export async function ask(
-  { app }: DialectApp,
+  { app, check }: DialectApp,
   method: "GET" | "HEAD" | "POST" | "PUT" | "DELETE",
   url: string,
   sent: { body?: unknown; headers?: Record<string, string>; as?: string } = {},
@@ -156,9 +163,11 @@ export async function ask(
     ...(body === undefined ? {} : { payload: isBytes ? Buffer.from(body as string) : JSON.stringify(body) }),
   });
   const type = response.headers["content-type"] ?? "";
+  const told = type.includes("json") && response.payload !== "" ? JSON.parse(response.payload) : undefined;
+  if (method !== "HEAD") check(method, url, response.statusCode, told);
   return {
     status: response.statusCode,
-    body: type.includes("json") && response.payload !== "" ? JSON.parse(response.payload) : undefined,
+    body: told,
     headers: response.headers,
     raw: response.rawPayload,
   };

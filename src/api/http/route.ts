@@ -52,8 +52,11 @@ export interface RouteHead<Body extends TSchema = TSchema> {
   /** Default: `project` where the whole path has `:project_id`, else `token`. */
   access?: Access;
   successStatus: number;
-  /** Without a `body` schema nothing is parsed; one of `Type.Optional` may be absent. Unknown keys: as `additionalProperties` says. */
-  schema: { params?: TSchema; querystring?: TSchema; body?: Body; response?: TSchema };
+  /**
+   * Without a `body` schema nothing is parsed; one of `Type.Optional` may be absent. Unknown keys: as `additionalProperties` says.
+   * `response` and `error` describe what is answered; only tests hold answers against them.
+   */
+  schema: { params?: TSchema; querystring?: TSchema; body?: Body; response?: TSchema; error?: TSchema };
   /** Largest body in bytes; default 1 MiB. */
   bodyLimitBytes?: number;
   /** VBS's own operations: errors as `{"error":{"code":"VolumeBackup.0002","message":…}}`. */
