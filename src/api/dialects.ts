@@ -15,6 +15,7 @@ import { vaultResourceRoutes } from "./cbr/vault-resources.ts";
 import { vaultOverviewRoutes } from "./cbr/vault-overview.ts";
 import { vaultRoutes } from "./cbr/vaults.ts";
 import { versionRoutes as cbrVersionRoutes } from "./cbr/versions.ts";
+import { backupActionRoutes } from "./cinder/backup-actions.ts";
 import { backupRoutes } from "./cinder/backups.ts";
 import type { BlockStorageOptions, Version } from "./cinder/block-storage.ts";
 import { serviceFactRoutes } from "./cinder/service-facts.ts";
@@ -45,6 +46,7 @@ export interface Dialect {
 function blockStorageRoutes(version: Version, options: BlockStorageOptions): Route[] {
   return [
     ...backupRoutes(version, options),
+    ...backupActionRoutes(version, options),
     ...volumeRoutes(version),
     ...volumeActionRoutes(version),
     ...snapshotRoutes(version),

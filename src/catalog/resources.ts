@@ -73,6 +73,11 @@ export function createResourceTable(db: Db): ResourceTable {
       const resource = await get(projectId, id);
       return resource?.type === "OS::Nova::Server" ? resource : undefined;
     },
+    async findVolume(id) {
+      const row = await db.read.selectFrom("resources").selectAll().where("id", "=", id).executeTakeFirst();
+      const [resource] = row === undefined ? [] : await decode(db, [row]);
+      return resource?.type === "OS::Cinder::Volume" ? resource : undefined;
+    },
     async list(projectId, filter, page, sort) {
       const orders: readonly Order[] = sort === undefined ? newestFirst : [{ column: sortColumns[sort.key], direction: sort.direction }];
       const { items, count } = await selectPage<ResourceRow>(db.read, {

@@ -186,6 +186,8 @@ export interface ResourceTable {
   get(projectId: ProjectId, id: Id): Promise<Resource | undefined>;
   getVolume(projectId: ProjectId, id: Id): Promise<Volume | undefined>;
   getServer(projectId: ProjectId, id: Id): Promise<Server | undefined>;
+  /** A volume of whichever project: for what was authorised before. */
+  findVolume(id: Id): Promise<Volume | undefined>;
   list(
     projectId: ProjectId,
     filter: ResourceFilter,

@@ -14,6 +14,8 @@ export const errorKinds = {
   invalidRequest: { status: 400, cbr: "BackupService.9900", vbs: "VolumeBackup.0002" },
   /** A protocol version that is not offered. */
   notAcceptable: { status: 406, cbr: "BackupService.9900" },
+  /** An operation that this protocol version does not have. */
+  notFound: { status: 404, cbr: "BackupService.9900" },
   /** A byte range outside the data. */
   rangeNotSatisfiable: { status: 416, cbr: "BackupService.9900" },
   forbidden: { status: 403, cbr: "BackupService.9900", vbs: "VolumeBackup.0042" },

@@ -35,7 +35,7 @@ export async function createVolumeBackup(context: Context, caller: Caller, input
   const description = checkLooseDescription(input.description, "description");
   const metadata = checkMetadata(input.metadata, "metadata");
   const view = await context.catalog.transaction(async (tables) => {
-    const volume = await findVolume(tables, caller, input.volumeId);
+    const volume = await findVolumeToBackUp(tables, caller, input.volumeId);
     const snapshot = input.snapshotId === undefined ? undefined : await usableSnapshot(tables, caller, volume, input.snapshotId);
     const base = await tables.backups.newestBase(caller.projectId, volume.id, snapshot?.createdAt);
     if (input.incremental === true && base === undefined) {
@@ -68,6 +68,12 @@ export async function createVolumeBackup(context: Context, caller: Caller, input
   });
   context.wake();
   return view;
+}
+
+/** An administrator may back up any project's volume, as in Cinder: the backup is the administrator's project's. */
+async function findVolumeToBackUp(tables: Tables, caller: Caller, id: Id): Promise<Volume> {
+  const foreign = caller.roles.includes("admin") ? await tables.resources.findVolume(id) : undefined;
+  return foreign ?? findVolume(tables, caller, id);
 }
 
 async function usableSnapshot(tables: Tables, caller: Caller, volume: Volume, id: Id): Promise<Snapshot> {

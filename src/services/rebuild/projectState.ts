@@ -32,7 +32,7 @@ export interface ProjectState {
 }
 
 /** What may change of a backup after its root object was sealed. */
-export type Amendment = Pick<Backup, "id" | "name" | "vaultId" | "updatedAt">;
+export type Amendment = Pick<Backup, "id" | "name" | "vaultId" | "updatedAt"> & Partial<Pick<Backup, "description" | "metadata">>;
 
 export const failedKept = 1000;
 
@@ -72,7 +72,14 @@ export async function projectState(tables: Tables, projectId: ProjectId): Promis
     failed,
     replications: await tables.replications.ofProject(projectId),
     checkpoints: [...checkpoints.values()],
-    amended: (await tables.backups.amended(projectId)).map(({ id, name, vaultId, updatedAt }) => ({ id, name, vaultId, updatedAt })),
+    amended: (await tables.backups.amended(projectId)).map(({ id, name, description, metadata, vaultId, updatedAt }) => ({
+      id,
+      name,
+      description,
+      metadata,
+      vaultId,
+      updatedAt,
+    })),
     members: await tables.members.ofOwner(projectId),
   };
 }

@@ -115,7 +115,7 @@ async function prepare({ context, task, control }: TaskRun): Promise<Step[]> {
   const totals: number[] = [];
   for (const [index, disk] of input.disks.entries()) {
     const backup = await findBackup(catalog, task, disk.backupId);
-    const volume = await catalog.resources.getVolume(task.projectId, disk.volumeId);
+    const volume = await catalog.resources.findVolume(disk.volumeId);
     if (volume === undefined) throw new DomainError("volumeNotFound", `Volume ${disk.volumeId} is no longer there.`);
     totals.push(await allocatedBytes(context, volume, input.snapshotId));
     steps.push({
