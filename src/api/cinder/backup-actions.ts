@@ -1,6 +1,6 @@
 import { Type } from "@sinclair/typebox";
-import { isAllowed } from "#model/caller.ts";
 import { DomainError } from "#model/errors.ts";
+import { rolesOf } from "#services/context.ts";
 import { deleteBackup } from "#services/backups/deleteBackup.ts";
 import { resetBackupStatus } from "#services/backups/resetBackupStatus.ts";
 import { updateVolumeBackup } from "#services/backups/updateVolumeBackup.ts";
@@ -63,7 +63,8 @@ export function backupActionRoutes(version: Version, options: BlockStorageOption
         const names = Object.keys(request.body);
         if (names.length !== 1)
           throw new DomainError("invalidRequest", "action: give either os-reset_status or os-force_delete", { field: "action" });
-        if (!isAllowed(caller.roles, "volume:admin:backupActions")) throw new DomainError("forbidden", `${names[0]}: is for administrators`);
+        if (!rolesOf(context).isAllowed(caller.roles, "volume:admin:backupActions"))
+          throw new DomainError("forbidden", `${names[0]}: is for administrators`);
         const { backup } = await showDiskBackup(request.params, caller, context);
         const reset = request.body["os-reset_status"];
         if (reset) await resetBackupStatus(context, caller, { backupId: backup.id, status: reset.status });
