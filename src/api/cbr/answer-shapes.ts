@@ -117,6 +117,7 @@ const replicationRecord = Type.Object({
     progress: Type.Integer({ minimum: 0, maximum: 100 }),
     auto_trigger: flag,
     destination_vault_id: idOrNull,
+    destinatio_vault_id: idOrNull,
     fail_code: text,
     fail_reason: text,
   }),

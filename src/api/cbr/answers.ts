@@ -16,6 +16,15 @@ const features = {
   "replication.source_region": Type.Optional(text),
 };
 
+const copied = {
+  source_region: text,
+  project_id: text,
+  provider_id: text,
+  destination_region: text,
+  destination_project_id: text,
+  destination_vault_id: id,
+};
+
 /** What each operation of CBR answers on success. An operation that is not here answers no body, or never succeeds. */
 export const cbrAnswers: Readonly<Record<string, TSchema>> = {
   ListVersions: versions,
@@ -37,6 +46,10 @@ export const cbrAnswers: Readonly<Record<string, TSchema>> = {
   ShowBackup: Type.Object({ backup }),
   UpdateBackup: Type.Object({ backup }),
   RestoreBackup: Type.Object({ job_id: id }),
+  CopyBackup: Type.Object({ replication: Type.Object({ ...copied, backup_id: id, replication_record_id: id }) }),
+  CopyCheckpoint: Type.Object({
+    replication: Type.Object({ ...copied, vault_id: id, backups: Type.Array(Type.Object({ backup_id: id, replication_record_id: id })) }),
+  }),
   ShowMetadata: Type.Object({
     backup_id: id,
     backups: text,

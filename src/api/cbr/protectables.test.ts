@@ -131,8 +131,8 @@ describe("the region and what it can do", () => {
       "features.backup_double_az": false,
       "features.bccrack_enable": false,
       "replication.destination_dgw_regions": [],
-      "replication.destination_regions": [],
-      "replication.enable": false,
+      "replication.destination_regions": ["RegionOne"],
+      "replication.enable": true,
       "replication.source_region": "RegionOne",
     };
     assert.deepEqual(body, expected);
@@ -140,7 +140,7 @@ describe("the region and what it can do", () => {
     assert.deepEqual(Object.keys((await get("cbr-features?limit=2&offset=5")).body), ["replication.source_region"]);
     const unknown = await get("cbr-features/toString");
     assert.deepEqual([unknown.status, unknown.body.error_code], [400, "BackupService.9900"]);
-    assert.deepEqual((await get("replication-capabilities")).body, { regions: [{ name: "RegionOne", replication_destinations: [] }] });
+    assert.deepEqual((await get("replication-capabilities")).body, { regions: [{ name: "RegionOne", replication_destinations: ["RegionOne"] }] });
   });
 
   test("a caller sees the projects in which they have a role, an administrator all", async () => {
