@@ -204,7 +204,8 @@ function serviceSettings(settings: Settings): Omit<Context["settings"], "nodeId"
     graceUs: settings.graceHours * hourUs,
     maxCondemnRatio: settings.maxCondemnPercent / 100,
   };
-  const { auditDays, eventDays } = settings;
+  const { auditDays, eventDays, taskDays } = settings;
+  const kept = { auditDays, eventDays, taskDays, taskTimeoutUs: settings.taskTimeoutHours * hourUs };
   const bytes = { chunkBytes: chunkKib * 1024, checkDailyBytes: checkDailyGib * 1024 ** 3 };
-  return { region, zone, sourceRoots, ...bytes, ...collection, auditDays, eventDays, compressionLevel, vaultMinGib, vaultMaxGib, implicitVaultGib };
+  return { region, zone, sourceRoots, ...bytes, ...collection, ...kept, compressionLevel, vaultMinGib, vaultMaxGib, implicitVaultGib };
 }

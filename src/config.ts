@@ -184,6 +184,22 @@ export const settingTable = {
     maximum: 100,
     doc: "A collection that would take more than this part of a project's stored bytes stops and says so.",
   },
+  taskTimeoutHours: {
+    type: "integer",
+    unit: "hours",
+    default: "168",
+    minimum: 0,
+    maximum: 87_600,
+    doc: "A task that runs longer is stopped and ends as timeout; 0 = no limit. The time that it waits does not count.",
+  },
+  taskDays: {
+    type: "integer",
+    unit: "days",
+    default: "30",
+    minimum: 0,
+    maximum: 36_500,
+    doc: "How long a task that is over is kept in the operation log; 0 = for ever.",
+  },
   auditDays: {
     type: "integer",
     unit: "days",

@@ -397,6 +397,8 @@ export interface TaskFilter {
   resourceName?: string;
   vaultId?: Id;
   vaultName?: string;
+  /** Of vaults in this enterprise project; those of vaults that are gone match none. */
+  enterpriseProjectId?: string;
   createdFrom?: TimestampUs;
   createdTo?: TimestampUs;
   allProjects?: boolean;
@@ -434,6 +436,8 @@ export interface TaskTable {
   /** Ends a task that never ran. */
   finishWaiting(id: Id, end: { status: TaskStatus; now: TimestampUs; errorCode?: string; errorMessage?: string }): Promise<boolean>;
   requestCancel(id: Id, now: TimestampUs): Promise<void>;
+  /** Removes at most `limit` tasks that ended before, the longest ended first; those that wait or run never. Tells how many. */
+  removeOlder(before: TimestampUs, limit: number): Promise<number>;
   /** Running tasks whose lease has passed. */
   expiredLeases(now: TimestampUs): Promise<Task[]>;
   /** Running tasks of an owner: after a restart, what its earlier life left behind. */

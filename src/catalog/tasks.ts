@@ -37,6 +37,9 @@ const tasks = createCodec<Task>({
   endedAt: "plain",
 });
 
+const inEnterpriseProject = (id: string | undefined): Condition[] =>
+  id === undefined ? [] : [sql`vault_id in (select v.id from vaults v where v.enterprise_project_id = ${id})`];
+
 export function createTaskTable(db: Db): TaskTable {
   return {
     async insert(task) {
@@ -59,6 +62,7 @@ export function createTaskTable(db: Db): TaskTable {
           ...equals("resource_name", filter.resourceName),
           ...equals("vault_id", filter.vaultId),
           ...equals("vault_name", filter.vaultName),
+          ...inEnterpriseProject(filter.enterpriseProjectId),
           ...between("created_at", filter.createdFrom, filter.createdTo),
         ],
         orders: newestFirst,
@@ -121,6 +125,17 @@ export function createTaskTable(db: Db): TaskTable {
         .where("id", "=", id)
         .where("status", "in", ["waiting", "running"])
         .execute();
+    },
+    async removeOlder(before, limit) {
+      const oldest = db.write
+        .selectFrom("tasks")
+        .select("seq")
+        .where("ended_at", "<", before)
+        .where("status", "not in", ["waiting", "running"])
+        .orderBy("ended_at")
+        .limit(limit);
+      const result = await db.write.deleteFrom("tasks").where("seq", "in", oldest).executeTakeFirst();
+      return Number(result.numDeletedRows);
     },
     async expiredLeases(now) {
       const rows = await db.read

@@ -101,6 +101,7 @@ export const errorKinds = {
   snapshotOfOtherVolume: { status: 400, cbr: "BackupService.7204" },
   noIncrementalBase: { status: 400, cbr: "BackupService.9900" },
   hasDependents: { status: 400, cbr: "BackupService.6216" },
+  taskTimedOut: { status: 500, cbr: "BackupService.9910" },
   taskCancelled: { status: 400, cbr: "BackupService.9900" },
   vaultDeletionFailed: { status: 400, cbr: "BackupService.6121" },
   resourceRemovalFailed: { status: 400, cbr: "BackupService.6115" },

@@ -51,6 +51,10 @@ export interface ServiceSettings {
   graceUs?: number;
   /** A collection that would condemn more than this part of a project's stored bytes stops; default 0.2. */
   maxCondemnRatio?: number;
+  /** How long a task may run, microseconds; absent or 0 = as long as it takes. */
+  taskTimeoutUs?: number;
+  /** How long a task that is over is kept in the operation log, days; absent or 0 = for ever. */
+  taskDays?: number;
   /** How long the audit log goes back, days; absent or 0 = for ever. */
   auditDays?: number;
   /** How long events are kept, days; absent or 0 = for ever. */

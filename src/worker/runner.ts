@@ -129,11 +129,19 @@ export function startRunner(options: RunnerOptions): Runner {
         const told = await catalog.tasks.heartbeat(task.id, task.fencingToken, { now, leaseUntil: leaseUntil(now), progress: latest() });
         if (over.aborted) return;
         if (!told.alive) stop.abort(new TaskStop("leaseLost"));
-        else if (told.cancelRequested && !stop.signal.aborted) stop.abort(new TaskStop("cancelled"));
+        else if (stop.signal.aborted) continue;
+        else if (told.cancelRequested) stop.abort(new TaskStop("cancelled"));
+        else if (isOverTime(task, now)) stop.abort(new TaskStop("timeout"));
       } catch (error) {
         log.warn({ err: error, taskId: task.id }, "a heartbeat could not be written");
       }
     }
+  }
+
+  /** Counted from the first attempt, without the time that the task waited. */
+  function isOverTime(task: Task, now: number): boolean {
+    const { taskTimeoutUs = 0 } = context.settings;
+    return taskTimeoutUs > 0 && task.startedAt !== null && now - task.startedAt > taskTimeoutUs;
   }
 
   async function poll(): Promise<void> {

@@ -5,6 +5,7 @@ import { queueDueCollections } from "#services/collect/queueDueCollections.ts";
 import { queueDeletion } from "#services/backups/deleteBackup.ts";
 import type { Context } from "#services/context.ts";
 import { dropOldEvents } from "#services/events/dropOldEvents.ts";
+import { dropOldTasks } from "#services/tasks/dropOldTasks.ts";
 import { recoverTask } from "#services/runs/recoverTask.ts";
 
 const expiredAtOnce = 100;
@@ -38,8 +39,8 @@ export async function tick(context: Context, isActive: (taskId: string) => boole
   if (checks > 0) log.info({ checks }, "the day's checks are queued");
   const collections = await queueDueCollections(context);
   if (collections > 0) log.info({ collections }, "collections are queued");
-  const dropped = { auditEntries: await dropOldAudit(context), events: await dropOldEvents(context) };
-  if (dropped.auditEntries + dropped.events > 0) log.info(dropped, "old entries of the audit log, and old events, are gone");
+  const dropped = { auditEntries: await dropOldAudit(context), events: await dropOldEvents(context), tasks: await dropOldTasks(context) };
+  if (dropped.auditEntries + dropped.events + dropped.tasks > 0) log.info(dropped, "old entries of the audit log, old events and old tasks are gone");
   context.wake();
 }
 

@@ -48,6 +48,8 @@ function readFilter(query: Query): TaskFilter | undefined {
     const value = one(query, name);
     if (value !== undefined) filter[key] = value;
   }
+  const enterprise = one(query, "enterprise_project_id");
+  if (enterprise !== undefined && enterprise !== "all_granted_eps") filter.enterpriseProjectId = enterprise;
   const from = instant(query, "start_time");
   const to = instant(query, "end_time");
   if (from !== undefined) filter.createdFrom = from;
@@ -84,6 +86,7 @@ export const taskRoutes = [
         "resource_name",
         "vault_id",
         "vault_name",
+        "enterprise_project_id",
         "start_time",
         "end_time",
       ]),

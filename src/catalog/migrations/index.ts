@@ -9,6 +9,7 @@ import { amendedBackups } from "./0008-amended-backups.ts";
 import { vaultMoves } from "./0009-vault-moves.ts";
 import { members } from "./0010-members.ts";
 import { replication } from "./0011-replication.ts";
+import { endedTasks } from "./0012-ended-tasks.ts";
 import type { Migration } from "./migration.ts";
 
 /** In order. A released migration is never edited: what is wrong with it is put right by a later one. */
@@ -24,4 +25,5 @@ export const migrations: readonly Migration[] = [
   vaultMoves,
   members,
   replication,
+  endedTasks,
 ];

@@ -10,6 +10,7 @@ import { storageSnapshotPath } from "../support/paths.ts";
 import { backupInput } from "../support/task-input.ts";
 import type { BackupTaskInput } from "../support/task-input.ts";
 import { finishTask } from "./run.ts";
+import { failedEnd } from "./failure.ts";
 import type { Failure } from "./failure.ts";
 
 /** A disk whose data is in the store, root object included, but not yet in the catalog. */
@@ -56,7 +57,7 @@ export async function failBackup(
   const dropped: Backup[] = [];
   await context.catalog.transaction(async (tables) => {
     const now = context.clock.nowUs();
-    await finishTask(tables, task, { status: "failed", now, errorCode: failure.errorCode, errorMessage: failure.message });
+    await finishTask(tables, task, failedEnd(failure, now));
     const top = await tables.backups.get(task.projectId, task.backupId!);
     const before = top === undefined || sealed.length === 0 ? undefined : await fillOf(tables, top.projectId, top.vaultId);
     const children = await tables.backups.children(task.backupId!);

@@ -2,6 +2,7 @@ import type { Task } from "#model/task.ts";
 import type { Context } from "../context.ts";
 import { replicaInput } from "../support/task-input.ts";
 import { removeRoots } from "./failBackup.ts";
+import { failedEnd } from "./failure.ts";
 import type { Failure } from "./failure.ts";
 import { removeBackupRows } from "./remove-backup.ts";
 import { finishTask } from "./run.ts";
@@ -14,7 +15,7 @@ export async function failReplica(context: Context, task: Task, failure: Failure
   const { recordId, disks } = replicaInput(task);
   await context.catalog.transaction(async (tables) => {
     const now = context.clock.nowUs();
-    await finishTask(tables, task, { status: "failed", now, errorCode: failure.errorCode, errorMessage: failure.message });
+    await finishTask(tables, task, failedEnd(failure, now));
     for (const id of [task.backupId!, ...(await tables.backups.children(task.backupId!)).map((child) => child.id)])
       await tables.backups.transition(id, "error", { failReason: failure.message, updatedAt: now });
     await tables.replications.update(recordId, { status: "fail", failCode: failure.errorCode, failReason: failure.message, updatedAt: now });

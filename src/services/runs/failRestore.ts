@@ -5,6 +5,7 @@ import type { Task } from "#model/task.ts";
 import type { Context } from "../context.ts";
 import { isLocal, localPath, partSuffix } from "../support/paths.ts";
 import { restoreInput } from "../support/task-input.ts";
+import { failedEnd } from "./failure.ts";
 import type { Failure } from "./failure.ts";
 import { finishTask } from "./run.ts";
 
@@ -28,7 +29,7 @@ export async function failRestore(context: Context, task: Task, failure: Failure
   const { targets } = restoreInput(task);
   await context.catalog.transaction(async (tables) => {
     const now = context.clock.nowUs();
-    await finishTask(tables, task, { status: "failed", now, errorCode: failure.errorCode, errorMessage: failure.message });
+    await finishTask(tables, task, failedEnd(failure, now));
     await releaseBackups(tables, task, now);
     for (const { volumeId, previousStatus } of targets) {
       const volume = await tables.resources.getVolume(task.projectId, volumeId);

@@ -1,13 +1,17 @@
 import { CatalogError } from "#catalog/errors.ts";
 import { DomainError, errorKinds } from "#model/errors.ts";
 import type { ErrorCode } from "#model/errors.ts";
+import type { TimestampUs } from "#model/ids.ts";
 import { RepositoryError } from "#repository/engine-types.ts";
 import type { RepositoryErrorCode } from "#repository/engine-types.ts";
 import { SourceError } from "#sources/source.ts";
 import { TaskStop } from "./run.ts";
+import type { TaskEnd } from "./run.ts";
 
 /** Why a task failed, as a tenant may read it: no paths of the host, no internals. */
 export interface Failure {
+  /** `timeout` when it took longer than a task may. */
+  status: "failed" | "timeout";
   /** `BackupService.NNNN` */
   errorCode: string;
   message: string;
@@ -55,12 +59,25 @@ const fromSource: Record<SourceError["code"], RepositoryErrorCode> = {
   noSpace: "noSpace",
 };
 
-const failure = (code: ErrorCode, message: string, unexpected = false): Failure => ({ errorCode: errorKinds[code].cbr, message, unexpected });
+const failure = (code: ErrorCode, message: string, unexpected = false): Failure => ({
+  status: code === "taskTimedOut" ? "timeout" : "failed",
+  errorCode: errorKinds[code].cbr,
+  message,
+  unexpected,
+});
+
+const ofStop = { cancelled: "taskCancelled", shutdown: "internal", leaseLost: "internal", timeout: "taskTimedOut" } as const satisfies Record<
+  TaskStop["kind"],
+  ErrorCode
+>;
+
+/** How a task ends that failed so. */
+export const failedEnd = ({ status, errorCode, message }: Failure, now: TimestampUs): TaskEnd => ({ status, now, errorCode, errorMessage: message });
 
 /** What to tell about an error; when the run was told to stop, that is the reason, whatever the error says. */
 export function describeFailure(error: unknown, signal?: AbortSignal): Failure {
   const stop = signal?.aborted ? signal.reason : error;
-  if (stop instanceof TaskStop) return failure(stop.kind === "cancelled" ? "taskCancelled" : "internal", stop.message);
+  if (stop instanceof TaskStop) return failure(ofStop[stop.kind], stop.message);
   if (error instanceof DomainError) return failure(error.code, error.message);
   const code = error instanceof RepositoryError ? error.code : error instanceof SourceError ? fromSource[error.code] : undefined;
   if (code === "damaged" && error instanceof Error) return failure("backupDamaged", `The backup is damaged: ${error.message}`);

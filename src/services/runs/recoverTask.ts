@@ -3,7 +3,7 @@ import type { Context } from "../context.ts";
 import { failBackup } from "./failBackup.ts";
 import { failReplica } from "./failReplica.ts";
 import { failRestore } from "./failRestore.ts";
-import { describeFailure } from "./failure.ts";
+import { describeFailure, failedEnd } from "./failure.ts";
 import type { Failure } from "./failure.ts";
 import { markDeletionFailed } from "./remove-backup.ts";
 import { failReplication } from "./runReplication.ts";
@@ -45,7 +45,7 @@ export async function abandonTask(context: Context, task: Task, error: unknown):
   if (task.type === "replica") return failReplica(context, task, failure);
   await context.catalog.transaction(async (tables) => {
     const now = context.clock.nowUs();
-    await finishTask(tables, task, { status: "failed", now, errorCode: failure.errorCode, errorMessage: failure.message });
+    await finishTask(tables, task, failedEnd(failure, now));
     if (task.type === "check" || task.type === "collect") return;
     const backup = task.backupId === null ? undefined : await tables.backups.get(task.projectId, task.backupId);
     if (backup !== undefined) await markDeletionFailed(tables, backup, error, now);

@@ -19,13 +19,20 @@ export interface TaskRun {
   control: RunControl;
 }
 
+const stopMessages: Record<TaskStop["kind"], string> = {
+  cancelled: "cancelled",
+  shutdown: "interrupted: the service was stopped",
+  leaseLost: "the task was taken over by another worker",
+  timeout: "stopped: it took longer than a task may",
+};
+
 /** Why a run has to stop. */
 export class TaskStop extends Error {
   override readonly name = "TaskStop";
-  readonly kind: "cancelled" | "shutdown" | "leaseLost";
+  readonly kind: "cancelled" | "shutdown" | "leaseLost" | "timeout";
 
   constructor(kind: TaskStop["kind"]) {
-    super({ cancelled: "cancelled", shutdown: "interrupted: the service was stopped", leaseLost: "the task was taken over by another worker" }[kind]);
+    super(stopMessages[kind]);
     this.kind = kind;
   }
 }

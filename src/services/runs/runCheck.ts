@@ -5,7 +5,7 @@ import { catalogFindings } from "../support/catalog-findings.ts";
 import { noteDamage } from "../events/noteDamage.ts";
 import { checkInput } from "../support/task-input.ts";
 import { missingRoots } from "../support/missing-roots.ts";
-import { describeFailure } from "./failure.ts";
+import { describeFailure, failedEnd } from "./failure.ts";
 import { finishTask, StaleTaskError, TaskStop } from "./run.ts";
 import type { TaskRun } from "./run.ts";
 
@@ -51,11 +51,9 @@ export async function runCheck({ context, task, control }: TaskRun): Promise<voi
   } catch (error) {
     const reason: unknown = control.signal.reason;
     if (error instanceof StaleTaskError || (reason instanceof TaskStop && reason.kind === "leaseLost")) throw error;
-    const { errorCode, message } = describeFailure(error, control.signal);
-    context.log.warn({ err: error, taskId: task.id, reason: message }, "a check could not be made");
-    await context.catalog.transaction((tables) =>
-      finishTask(tables, task, { status: "failed", now: context.clock.nowUs(), errorCode, errorMessage: message }),
-    );
+    const failure = describeFailure(error, control.signal);
+    context.log.warn({ err: error, taskId: task.id, reason: failure.message }, "a check could not be made");
+    await context.catalog.transaction((tables) => finishTask(tables, task, failedEnd(failure, context.clock.nowUs())));
   }
 }
 

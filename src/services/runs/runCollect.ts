@@ -2,7 +2,7 @@ import { DomainError } from "#model/errors.ts";
 import type { CollectReport } from "#repository/collect.ts";
 import { collectRequest } from "../collect/collectRequest.ts";
 import { collectInput } from "../support/task-input.ts";
-import { describeFailure } from "./failure.ts";
+import { describeFailure, failedEnd } from "./failure.ts";
 import { finishTask, StaleTaskError, TaskStop } from "./run.ts";
 import type { TaskRun } from "./run.ts";
 
@@ -31,11 +31,9 @@ export async function runCollect({ context, task, control }: TaskRun): Promise<v
   } catch (error) {
     const reason: unknown = control.signal.reason;
     if (error instanceof StaleTaskError || (reason instanceof TaskStop && reason.kind === "leaseLost")) throw error;
-    const { errorCode, message } = describeFailure(error, control.signal);
-    context.log.warn({ err: error, taskId: task.id, reason: message }, "a collection could not be made");
-    await context.catalog.transaction((tables) =>
-      finishTask(tables, task, { status: "failed", now: context.clock.nowUs(), errorCode, errorMessage: message }),
-    );
+    const failure = describeFailure(error, control.signal);
+    context.log.warn({ err: error, taskId: task.id, reason: failure.message }, "a collection could not be made");
+    await context.catalog.transaction((tables) => finishTask(tables, task, failedEnd(failure, context.clock.nowUs())));
   }
 }
 

@@ -1,4 +1,4 @@
-import { describeFailure } from "./failure.ts";
+import { describeFailure, failedEnd } from "./failure.ts";
 import { markDeletionFailed, removeBackupData, removeBackupRows } from "./remove-backup.ts";
 import { StaleTaskError, finishTask } from "./run.ts";
 import type { TaskRun } from "./run.ts";
@@ -18,7 +18,7 @@ export async function runDelete({ context, task }: TaskRun): Promise<void> {
     context.log.warn({ err: error, taskId: task.id, backupId: task.backupId }, "a deletion failed");
     await context.catalog.transaction(async (tables) => {
       const now = context.clock.nowUs();
-      await finishTask(tables, task, { status: "failed", now, errorCode: failure.errorCode, errorMessage: failure.message });
+      await finishTask(tables, task, failedEnd(failure, now));
       if (backup !== undefined) await markDeletionFailed(tables, backup, error, now);
     });
   }

@@ -10,7 +10,7 @@ import { objectTypeOf } from "#model/provider.ts";
 import { findBackup } from "../support/find.ts";
 import { replicationInput } from "../support/task-input.ts";
 import type { BackupDocument } from "./backup-disk.ts";
-import { describeFailure } from "./failure.ts";
+import { describeFailure, failedEnd } from "./failure.ts";
 import type { Failure } from "./failure.ts";
 import { finishTask, StaleTaskError, TaskStop } from "./run.ts";
 import type { TaskEnd, TaskRun } from "./run.ts";
@@ -53,7 +53,7 @@ export async function failReplication({ context, task }: Pick<TaskRun, "context"
   const { recordId } = replicationInput(task);
   await context.catalog.transaction(async (tables) => {
     const now = context.clock.nowUs();
-    await finishTask(tables, task, { status: "failed", now, errorCode: failure.errorCode, errorMessage: failure.message });
+    await finishTask(tables, task, failedEnd(failure, now));
     const record = await tables.replications.get(recordId);
     if (record?.status === "fail" || record?.status === "success") return;
     await tables.replications.update(recordId, { status: "fail", failCode: failure.errorCode, failReason: failure.message, updatedAt: now });
