@@ -48,7 +48,12 @@ import { vaultBind } from "./vault/bind.ts";
 import { vaultCreate } from "./vault/create.ts";
 import { vaultDelete } from "./vault/delete.ts";
 import { vaultList } from "./vault/list.ts";
+import { vaultLock } from "./vault/lock.ts";
+import { vaultMigrate } from "./vault/migrate.ts";
 import { vaultShow } from "./vault/show.ts";
+import { vaultSummary } from "./vault/summary.ts";
+import { vaultResume, vaultSuspend } from "./vault/suspend.ts";
+import { vaultUpdate } from "./vault/update.ts";
 import { volumeCreate } from "./volume/create.ts";
 import { volumeDelete } from "./volume/delete.ts";
 import { volumeExport } from "./volume/export.ts";
@@ -74,7 +79,22 @@ const groups: Record<string, { doc: string; commands: Register[] }> = {
     commands: [volumeImport, volumeExport, volumeList, volumeShow, volumeCreate, volumeDelete],
   },
   resource: { doc: "what can be protected: add, list, show, remove", commands: [resourceAdd, resourceList, resourceShow, resourceRemove] },
-  vault: { doc: "vaults: create, bind, list, show, delete", commands: [vaultCreate, vaultBind, vaultList, vaultShow, vaultDelete] },
+  vault: {
+    doc: "vaults: create, update, lock, bind, suspend, resume, migrate, list, show, summary, delete",
+    commands: [
+      vaultCreate,
+      vaultUpdate,
+      vaultLock,
+      vaultBind,
+      vaultSuspend,
+      vaultResume,
+      vaultMigrate,
+      vaultList,
+      vaultShow,
+      vaultSummary,
+      vaultDelete,
+    ],
+  },
   backup: {
     doc: "backups: create, list, show, restore, delete, deleted, undelete, damage, share, unshare, members, accept, reject",
     commands: [

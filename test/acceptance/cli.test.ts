@@ -175,6 +175,34 @@ describe("a disk's life at the command line", () => {
     assert.deepEqual((await json("backup", "members", backupId)).members, []);
   });
 
+  test("vaults are changed, locked, and bind, suspend and hand over what they protect", async () => {
+    const update = async (...args: string[]) => (await json("vault", "update", vaultId, ...args)).vault;
+    const changed = await update("--name", "renamed", "--size", "2000", "--threshold", "70", "--no-alerts", "--auto-expand");
+    const { name, billing, threshold, smn_notify: alerts, auto_expand: grows, auto_bind: binds } = changed;
+    assert.deepEqual([name, billing.size, threshold, alerts, grows, binds], ["renamed", 2000, 70, false, true, false]);
+    assert.deepEqual((await update("--alerts", "--no-auto-expand")).smn_notify, true);
+    assert.equal((await runCommand(["vault", "update", vaultId, "--endpoint", service.baseUrl])).code, 2);
+    const picky = (await json("vault", "create", "picky", "--auto-bind", "--bind-tag", "env=prod", "--bind-tag", "env=test")).vault;
+    assert.deepEqual(
+      picky.bind_rules.tags.map((tag: { value: string }) => tag.value),
+      ["prod", "test"],
+    );
+    const tagged = (await json("volume", "create", "--name", "tagged", "--size", "1", "--tag", "env=test")).volume.id;
+    const bound = async () =>
+      (await json("vault", "show", picky.id)).vault.resources.map((each: { id: string; suspended: boolean }) => [each.id, each.suspended]);
+    assert.deepEqual(await bound(), [[tagged, false]]);
+    assert.deepEqual((await json("vault", "suspend", picky.id, tagged)).set_resource_ids, [tagged]);
+    assert.deepEqual(await bound(), [[tagged, true]]);
+    await json("vault", "resume", picky.id, tagged);
+    assert.deepEqual((await json("vault", "migrate", picky.id, vaultId, tagged)).migrated_resources, [tagged]);
+    assert.deepEqual(await bound(), []);
+    assert.equal((await json("vault", "summary")).size, 3000);
+    assert.deepEqual((await json("vault", "update", picky.id, "--no-bind-tag", "--no-auto-bind")).vault.bind_rules, {});
+    assert.equal((await runCommand(["vault", "lock", picky.id, "--confirm", vaultId, "--endpoint", service.baseUrl])).code, 2);
+    assert.equal((await json("vault", "lock", picky.id, "--confirm", picky.id)).vault.locked, true);
+    await json("vault", "delete", picky.id);
+  });
+
   test("backups and vaults are deleted, and the command waits until they are gone", async () => {
     await json("backup", "delete", backupId);
     assert.equal((await json("backup", "list", "--vault", vaultId)).backups.length, 1);

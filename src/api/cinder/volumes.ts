@@ -49,6 +49,8 @@ const createBody = Type.Object({
     volume_type: maybe(Type.String({ maxLength: 255 })),
     availability_zone: maybe(Type.String({ maxLength: 255 })),
     metadata: maybe(metadataSchema),
+    /** As EVS takes them; not Cinder's. */
+    tags: maybe(Type.Record(Type.String({ maxLength: 127 }), Type.String({ maxLength: 255 }))),
     snapshot_id: maybe(idText),
     source_volid: maybe(idText),
     backup_id: maybe(idText),
@@ -180,6 +182,7 @@ export function volumeRoutes(version: Version) {
           ...(snapshotId ? { snapshotId } : {}),
           ...(sourceVolumeId ? { sourceVolumeId } : {}),
           ...(backupId ? { backupId } : {}),
+          ...(asked.tags ? { tags: Object.entries(asked.tags).map(([key, value]) => ({ key, value })) } : {}),
         });
         return { body: { volume: await renderOne(volume, request, caller, context) } };
       },
