@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { createSecretBox, deriveIdentityKeys } from "#api/auth/secrets.ts";
 import { bootstrapIdentity, type FirstAccounts } from "#api/identity/bootstrap.ts";
 import { createIdentity } from "#api/identity/identity.ts";
 import { listRoutes } from "#api/http/routes.ts";
@@ -75,6 +76,7 @@ export async function startApp(settings: Settings, parts: AppParts): Promise<App
       log,
       settings: { ...serviceSettings(settings), nodeId: await nodeIdOf(catalog, random), volumesPath: paths.volumes },
       wake: () => {},
+      secrets: createSecretBox(deriveIdentityKeys(masterKey).webhook, random),
       ...(settings.rolesFile === undefined ? {} : { roles: readRoles(settings.rolesFile) }),
     };
     const identity = await createIdentity({ context, masterKey, tokenLifetimeSeconds: settings.tokenLifetimeSeconds });
@@ -204,8 +206,8 @@ function serviceSettings(settings: Settings): Omit<Context["settings"], "nodeId"
     graceUs: settings.graceHours * hourUs,
     maxCondemnRatio: settings.maxCondemnPercent / 100,
   };
-  const { auditDays, eventDays, taskDays } = settings;
-  const kept = { auditDays, eventDays, taskDays, taskTimeoutUs: settings.taskTimeoutHours * hourUs };
+  const { auditDays, eventDays, taskDays, webhookAllow } = settings;
+  const kept = { auditDays, eventDays, taskDays, webhookAllow, taskTimeoutUs: settings.taskTimeoutHours * hourUs };
   const bytes = { chunkBytes: chunkKib * 1024, checkDailyBytes: checkDailyGib * 1024 ** 3 };
   return { region, zone, sourceRoots, ...bytes, ...collection, ...kept, compressionLevel, vaultMinGib, vaultMaxGib, implicitVaultGib };
 }

@@ -1,11 +1,12 @@
 import { delimiter, isAbsolute, resolve } from "node:path";
+import { isAllowedTarget } from "#services/events/webhookTarget.ts";
 
 /**
  * Every setting of the service, once: its flag, its variable, its type and what it means are all told here, and from here
  * come `--help`, `opencbr settings`, the parser and the table in docs/operating.md.
  */
 
-export type SettingType = "path" | "file" | "text" | "url" | "integer" | "switch" | "choice" | "paths";
+export type SettingType = "path" | "file" | "list" | "text" | "url" | "integer" | "switch" | "choice" | "paths";
 
 export interface Setting {
   type: SettingType;
@@ -19,6 +20,8 @@ export interface Setting {
   choices?: readonly string[];
   /** A further condition, in words, and its check. */
   rule?: { says: string; holds(value: number): boolean };
+  /** What each part of a list must be, in words, and its check. */
+  parts?: { says: string; holds(part: string): boolean };
 }
 
 const isPowerOfTwo = (value: number): boolean => Number.isInteger(Math.log2(value));
@@ -216,6 +219,13 @@ export const settingTable = {
     maximum: 36_500,
     doc: "How long an event and its deliveries to webhooks are kept; 0 = for ever.",
   },
+  webhookAllow: {
+    type: "list",
+    unit: "",
+    default: "",
+    parts: { says: "host names, addresses and networks", holds: isAllowedTarget },
+    doc: "Host names, addresses and networks, with commas, that webhooks may be sent to beside the public internet. Default: none.",
+  },
   vbsServiceMetadataType: {
     type: "choice",
     unit: "",
@@ -243,7 +253,7 @@ type ValueOf<S extends Setting> = S["type"] extends "integer"
   ? number
   : S["type"] extends "switch"
     ? boolean
-    : S["type"] extends "paths"
+    : S["type"] extends "paths" | "list"
       ? readonly string[]
       : S["type"] extends "url" | "file"
         ? string | undefined
@@ -288,6 +298,14 @@ function parseSetting(setting: Setting, text: string): { value: unknown } | { wr
       return text === "" || text.includes("\0") ? { wrong: "must be a path" } : { value: resolve(text) };
     case "file":
       return text.includes("\0") ? { wrong: "must be a path" } : { value: text === "" ? undefined : resolve(text) };
+    case "list": {
+      const parts = text
+        .split(",")
+        .map((part) => part.trim())
+        .filter((part) => part !== "");
+      const wrong = parts.find((part) => setting.parts?.holds(part) === false);
+      return wrong === undefined ? { value: parts } : { wrong: `must be a list of ${setting.parts?.says}; "${wrong}" is none` };
+    }
     case "paths": {
       const paths = text.split(delimiter).filter((path) => path !== "");
       const relative = paths.find((path) => !isAbsolute(path));

@@ -32,6 +32,7 @@ import { collectRoutes } from "./opencbr/collections.ts";
 import { checkRoutes } from "./opencbr/checks.ts";
 import { dataRoutes } from "./opencbr/data.ts";
 import { eventRoutes } from "./opencbr/events.ts";
+import { webhookRoutes } from "./opencbr/webhooks.ts";
 import { resourceRoutes } from "./opencbr/resources.ts";
 import { taskRoutes } from "./opencbr/tasks.ts";
 import { volumeTagRoutes } from "./vbs/volume-tags.ts";
@@ -96,7 +97,7 @@ export function dialects(options: BlockStorageOptions): Dialect[] {
     {
       name: "opencbr",
       prefixes: ["/opencbr/v1/:project_id"],
-      routes: [...resourceRoutes, ...dataRoutes, ...taskRoutes, ...checkRoutes, ...collectRoutes, ...auditRoutes, ...eventRoutes],
+      routes: [...resourceRoutes, ...dataRoutes, ...taskRoutes, ...checkRoutes, ...collectRoutes, ...auditRoutes, ...eventRoutes, ...webhookRoutes],
     },
   ];
 }

@@ -60,6 +60,11 @@ import { volumeExport } from "./volume/export.ts";
 import { volumeImport } from "./volume/import.ts";
 import { volumeList } from "./volume/list.ts";
 import { volumeShow } from "./volume/show.ts";
+import { webhookAdd } from "./webhook/add.ts";
+import { webhookDeliveries } from "./webhook/deliveries.ts";
+import { webhookList } from "./webhook/list.ts";
+import { webhookRemove } from "./webhook/remove.ts";
+import { webhookTest } from "./webhook/test.ts";
 
 /** What the command line needs from the composition root. */
 export interface ProgramParts {
@@ -120,6 +125,10 @@ const groups: Record<string, { doc: string; commands: Register[] }> = {
   role: { doc: "who may do what in which project: grant, revoke, list", commands: [roleGrant, roleRevoke, roleList] },
   "access-key": { doc: "access keys (AK/SK): create, list, delete", commands: [accessKeyCreate, accessKeyList, accessKeyDelete] },
   event: { doc: "what happened: list", commands: [eventList] },
+  webhook: {
+    doc: "where events are sent: add, list, remove, test, deliveries",
+    commands: [webhookAdd, webhookList, webhookRemove, webhookTest, webhookDeliveries],
+  },
   key: { doc: "the master key, offline: export, import, rotate, destroy", commands: [keyExport, keyImport, keyRotate, keyDestroy] },
 };
 

@@ -120,6 +120,8 @@ export const errorKinds = {
   destinationVaultFull: { status: 400, cbr: "BackupService.6129" },
   vaultBeingReplicated: { status: 400, cbr: "BackupService.6130" },
   nothingToReplicate: { status: 400, cbr: "BackupService.0001" },
+  webhookNotFound: { status: 404, cbr: "BackupService.9900" },
+  deliveryNotFound: { status: 404, cbr: "BackupService.9900" },
   conflict: { status: 409, cbr: "BackupService.0002" },
   sourceUnavailable: { status: 400, cbr: "BackupService.7004" },
   sourceNotPermitted: { status: 403, cbr: "BackupService.7004" },

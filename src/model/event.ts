@@ -57,3 +57,5 @@ export interface Delivery {
 /** Whether one of the patterns is the type, its beginning with `.*`, or `*`. */
 export const wantsEvent = (patterns: readonly string[], type: EventType): boolean =>
   patterns.some((pattern) => pattern === "*" || pattern === type || (pattern.endsWith(".*") && type.startsWith(pattern.slice(0, -1))));
+/** Whether a pattern can ever match. */
+export const isEventPattern = (pattern: string): boolean => eventTypes.some((type) => wantsEvent([pattern], type));

@@ -5,6 +5,13 @@ import type { Log } from "#platform/log.ts";
 import type { Random } from "#platform/random.ts";
 import type { Engine } from "#repository/engine-types.ts";
 
+/** Keeps secrets of the catalog under the master key. */
+export interface SecretBox {
+  seal(name: string, secret: string): Uint8Array;
+  /** Throws when it was sealed under another key or for another name. */
+  open(name: string, sealed: Uint8Array): string;
+}
+
 /** What every use case gets: made once, in `app.ts`. */
 export interface Context {
   catalog: Catalog;
@@ -15,6 +22,8 @@ export interface Context {
   settings: ServiceSettings;
   /** Tells the runner that there is work. */
   wake(): void;
+  /** Seals what must be known in clear later, under the master key; `name` says whose it is and is authenticated with it. */
+  secrets: SecretBox;
   /** The roles that there are; absent = the built-in ones. Ask by {@link rolesOf}. */
   roles?: RoleBook;
   /** How a file is cloned by shared blocks; absent = as the file system can. Tells whether it could. */
@@ -59,4 +68,6 @@ export interface ServiceSettings {
   auditDays?: number;
   /** How long events are kept, days; absent or 0 = for ever. */
   eventDays?: number;
+  /** Hosts, addresses and networks that webhooks may be sent to beside the public internet. */
+  webhookAllow?: readonly string[];
 }

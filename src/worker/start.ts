@@ -1,5 +1,6 @@
 import type { Context } from "#services/context.ts";
 import { recover } from "./recovery.ts";
+import { startCourier } from "./courier.ts";
 import { startRunner } from "./runner.ts";
 import { startScheduler } from "./scheduler.ts";
 
@@ -15,9 +16,10 @@ export async function startWorker(context: Context, options: { concurrency: numb
   const runner = startRunner({ context, owner, concurrency: options.concurrency });
   context.wake = () => runner.wake();
   const scheduler = startScheduler({ context, isActive: (taskId) => runner.isActive(taskId) });
+  const courier = startCourier({ context });
   return {
     async stop({ graceMs }) {
-      await scheduler.stop();
+      await Promise.all([scheduler.stop(), courier.stop()]);
       await runner.stop(graceMs);
     },
   };

@@ -7,6 +7,7 @@ import { openapiDocument } from "../../src/api/openapi.ts";
 import { unauthenticated } from "../../src/api/http/failure.ts";
 import type { BlockStorageOptions } from "../../src/api/cinder/block-storage.ts";
 import { listRoutes } from "../../src/api/http/routes.ts";
+import { createSecretBox } from "#api/auth/secrets.ts";
 import { openCatalog } from "#catalog/open.ts";
 import { systemClock } from "#platform/clock.ts";
 import { silentLog } from "#platform/log.ts";
@@ -96,6 +97,7 @@ export async function openDialectApp(options: Partial<BlockStorageOptions> = {})
       implicitVaultGib: 10_485_760,
     },
     wake() {},
+    secrets: createSecretBox(new Uint8Array(32).fill(7), systemRandom),
   };
   const app = fastify({ exposeHeadRoutes: false, routerOptions: { ignoreTrailingSlash: true, maxParamLength: 1024 } });
   app.removeAllContentTypeParsers();

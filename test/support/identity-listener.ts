@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { createListener, type ListenerOptions } from "#api/listener.ts";
 import { bootstrapIdentity } from "#api/identity/bootstrap.ts";
 import { createIdentity, type Identity } from "#api/identity/identity.ts";
+import { createSecretBox, deriveIdentityKeys } from "#api/auth/secrets.ts";
 import { openCatalog } from "#catalog/open.ts";
 import { systemClock, type Clock } from "#platform/clock.ts";
 import { silentLog, type Log } from "#platform/log.ts";
@@ -55,6 +56,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     random: systemRandom,
     log,
     wake() {},
+    secrets: createSecretBox(deriveIdentityKeys(masterKey).webhook, systemRandom),
     ...(roles === undefined ? {} : { roles }),
     settings: {
       region: "RegionOne",

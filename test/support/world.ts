@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createSecretBox } from "#api/auth/secrets.ts";
 import { openCatalog } from "#catalog/open.ts";
 import type { Catalog } from "#catalog/tables.ts";
 import type { Caller } from "#model/caller.ts";
@@ -77,6 +78,7 @@ export async function makeWorld(options: { clock?: Clock } = {}): Promise<World>
       implicitVaultGib: 1000,
     },
     wake() {},
+    secrets: createSecretBox(new Uint8Array(32).fill(7), systemRandom),
   };
   await catalog.identity.insertDomain({ id: "default", name: "Default" });
   return {

@@ -1,5 +1,6 @@
 import { createCipheriv, createDecipheriv, hkdfSync } from "node:crypto";
 import type { Random } from "#platform/random.ts";
+import type { SecretBox } from "#services/context.ts";
 
 /** Bytes of the master key. */
 export const masterKeyBytes = 32;
@@ -13,6 +14,8 @@ export interface IdentityKeys {
   token: Uint8Array;
   /** Seals the secrets of access keys. */
   secret: Uint8Array;
+  /** Seals the secrets of webhooks. */
+  webhook: Uint8Array;
 }
 
 /** HKDF-SHA256 (RFC 5869) with a label per purpose. @throws RangeError when the master key is not 32 bytes */
@@ -20,7 +23,7 @@ export function deriveIdentityKeys(masterKey: Uint8Array): IdentityKeys {
   if (masterKey.length !== masterKeyBytes) throw new RangeError(`the master key has ${masterKey.length} bytes; ${masterKeyBytes} are needed`);
   const derive = (purpose: string): Uint8Array =>
     new Uint8Array(hkdfSync("sha256", masterKey, new Uint8Array(0), `opencbr identity v1 ${purpose}`, 32));
-  return { token: derive("token"), secret: derive("access key secret") };
+  return { token: derive("token"), secret: derive("access key secret"), webhook: derive("webhook secret") };
 }
 
 /** A sealed secret does not open: another master key, or changed bytes. */
@@ -51,3 +54,9 @@ export function openSecret(key: Uint8Array, name: string, sealed: Uint8Array): s
     throw new SealedSecretError(`the secret of ${name} does not open with this master key`, { cause: error });
   }
 }
+
+/** A {@link SecretBox} of one key. */
+export const createSecretBox = (key: Uint8Array, random: Random): SecretBox => ({
+  seal: (name, secret) => sealSecret(key, name, secret, random),
+  open: (name, sealed) => openSecret(key, name, sealed),
+});

@@ -4,7 +4,7 @@ import { openCatalog } from "#catalog/open.ts";
 import { systemRandom } from "#platform/random.ts";
 import { rotateMasterKey } from "#repository/key-rotation.ts";
 import { LocalStore } from "#storage/local.ts";
-import { resealAccessKeys } from "#reseal.ts";
+import { resealSecrets } from "#reseal.ts";
 import { createOutput } from "../support/output.ts";
 import { dataFolder, lockData, storeFolder } from "../support/folders.ts";
 
@@ -24,7 +24,7 @@ export function keyRotate(parent: Command): void {
           if (!existsSync(data.catalog)) return;
           const catalog = await openCatalog({ path: data.catalog });
           try {
-            await resealAccessKeys(catalog, from, to, systemRandom);
+            await resealSecrets(catalog, from, to, systemRandom);
           } finally {
             await catalog.close();
           }

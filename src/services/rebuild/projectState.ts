@@ -1,6 +1,7 @@
 import type { Domain, Page, Project, Tables } from "#catalog/tables.ts";
 import type { Backup } from "#model/backup.ts";
 import type { Checkpoint } from "#model/checkpoint.ts";
+import type { Webhook } from "#model/event.ts";
 import type { Id, ProjectId } from "#model/ids.ts";
 import type { Member } from "#model/member.ts";
 import type { ReplicationRecord } from "#model/replication.ts";
@@ -29,7 +30,11 @@ export interface ProjectState {
   amended?: Amendment[];
   /** With whom the project shares its backups. */
   members: Member[];
+  /** Where events are sent; secrets stay sealed under the master key, here in base64. Absent in older states. */
+  webhooks?: KeptWebhook[];
 }
+
+type KeptWebhook = Omit<Webhook, "sealedSecret"> & { sealedSecret: string };
 
 /** What may change of a backup after its root object was sealed. */
 export type Amendment = Pick<Backup, "id" | "name" | "vaultId" | "updatedAt"> & Partial<Pick<Backup, "description" | "metadata">>;
@@ -81,5 +86,9 @@ export async function projectState(tables: Tables, projectId: ProjectId): Promis
       updatedAt,
     })),
     members: await tables.members.ofOwner(projectId),
+    webhooks: (await tables.events.listWebhooks(projectId)).map((webhook) => ({
+      ...webhook,
+      sealedSecret: Buffer.from(webhook.sealedSecret).toString("base64"),
+    })),
   };
 }

@@ -13,6 +13,7 @@ import type { Engine } from "#repository/engine-types.ts";
 import { listBackups } from "../backups/listBackups.ts";
 import { updateBackup } from "../backups/updateBackup.ts";
 import { createCheckpoint } from "../checkpoints/createCheckpoint.ts";
+import { createWebhook } from "../events/createWebhook.ts";
 import { addMember } from "../members/addMember.ts";
 import { updateMemberStatus } from "../members/updateMemberStatus.ts";
 import { addServer } from "../resources/addServer.ts";
@@ -57,6 +58,7 @@ async function story(world: World): Promise<Caller> {
   const kept = await createVault(context, receiver, { ...kind, name: "kept", objectType: "server", resources: [] });
   const [whole] = (await world.catalog.backups.list(caller.projectId, { resourceId: server.id }, { limit: 1, offset: 0 })).items;
   const backupId = whole!.backup.id;
+  await createWebhook(context, caller, { url: "https://hooks.example/x", events: ["task.*"], secret: "0123456789abcdef" });
   await addMember(context, caller, { backupId, projectIds: [receiver.projectId] });
   await updateMemberStatus(context, receiver, { backupId, memberId: receiver.projectId, status: "accepted", vaultId: kept.vault.id });
   return caller;
@@ -78,7 +80,18 @@ async function dump({ projectId }: Caller, catalog: Catalog): Promise<unknown> {
   const project = await catalog.identity.getProject(projectId);
   const members = await catalog.members.ofOwner(projectId);
   const keptIn = await Promise.all(members.map(({ destProjectId, vaultId }) => catalog.vaults.get(destProjectId, vaultId!)));
-  return { members, keptIn, backups, vaults, checkpoints, bindings, resources: (await catalog.resources.list(projectId, {}, page)).items, project };
+  const webhooks = await catalog.events.listWebhooks(projectId);
+  return {
+    webhooks,
+    members,
+    keptIn,
+    backups,
+    vaults,
+    checkpoints,
+    bindings,
+    resources: (await catalog.resources.list(projectId, {}, page)).items,
+    project,
+  };
 }
 
 /** The same engine, that fails at the n-th reading; the same catalog, that fails before or after its n-th transaction. */

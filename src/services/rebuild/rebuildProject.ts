@@ -53,6 +53,8 @@ export async function beginProject(tables: Tables, projectId: ProjectId, { state
   }
   for (const vault of state?.vaults ?? []) await tables.vaults.insert(vault);
   for (const binding of state?.bindings ?? []) await tables.vaults.bind(binding);
+  for (const { sealedSecret, ...webhook } of state?.webhooks ?? [])
+    await tables.events.insertWebhook({ ...webhook, sealedSecret: Buffer.from(sealedSecret, "base64") });
   for (const move of state?.moves ?? []) await tables.vaults.insertMove(move);
   for (const record of state?.replications ?? [])
     if ((await tables.replications.get(record.id)) === undefined) await tables.replications.insert(asLeft(record));
