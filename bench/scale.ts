@@ -4,13 +4,12 @@
  *
  * - `changes`: increments of 0.1 %, 1 % and 10 % of 1 GiB of data, told by a list of changed extents and found by rescan, on disks of 4 and 64 GiB.
  * - `day2`: the second day of the 4 GiB disk of bench/engine.ts, told by a list of the blocks that differ.
- * - `sparse`: a disk of 2 TiB with 1 GiB of data in 64 places, in a repository whose index has a million other chunks.
+ * - `sparse`: disks of 64 GiB, 2 TiB and 8 TiB with 1 GiB of data in 64 places. bench/million.ts is for much data and many chunks.
  * - `concurrent`: four backups of 512 MiB each at once, and four restores.
  */
 import { randomBytes, randomFillSync } from "node:crypto";
 import { closeSync, ftruncateSync, mkdirSync, openSync, readSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { ChunkIndex } from "../src/repository/index.ts";
 import type { Extent } from "../src/sources/source.ts";
 import { generator, makeDisks } from "./engine-disk.ts";
 import { backup, conditions, measured, megabytes, MIB, openEngine, row, seconds } from "./measure.ts";
@@ -115,30 +114,23 @@ async function day2(): Promise<void> {
 }
 
 async function sparse(): Promise<void> {
-  const { path } = makeDisk("disk", 2048 * 1024 * MIB, 1024 * MIB, 64);
-  const engine = await openEngine(work);
-  const index = ChunkIndex.open(join(work, "index.db"), engine.repositoryId);
-  for (let pack = 0; pack < 1_000_000 / 125; pack++) {
-    const entries = Array.from({ length: 125 }, (_, slot) => {
-      return { id: randomBytes(32), slot, offset: 100 + slot * MIB, length: MIB / 4, plainLength: MIB / 4, compressed: true };
-    });
-    index.addPack("other", { packId: randomBytes(16), kind: "data", sizeBytes: 32 * MIB, entries });
+  console.log(row("disk", "first, processor", "wall", "rescan, processor", "wall", "restore, processor", "wall", "peak RSS so far"));
+  console.log(row("--:", "--:", "--:", "--:", "--:", "--:", "--:", "--:"));
+  for (const gib of [64, 2048, 8192]) {
+    const { path } = makeDisk("disk", gib * 1024 * MIB, 1024 * MIB, 64);
+    const folder = join(work, "repository");
+    mkdirSync(folder);
+    const engine = await openEngine(folder);
+    const target = { kind: "file" as const, path: join(work, "restored") };
+    const steps = [
+      await measured(() => backup(engine, path, { backupId: "first" })),
+      await measured(() => backup(engine, path, { backupId: "rescan", baseId: "first" })),
+      await measured(() => engine.restore({ tenant: "bench", backupId: "rescan", target, sizeBytes: gib * 1024 * MIB }, {})),
+    ];
+    console.log(row(`${gib} GiB`, ...steps.flatMap(({ cpuMs, wallMs }) => [seconds(cpuMs), seconds(wallMs)]), peak()));
+    await engine.close();
+    for (const name of [folder, path, target.path]) rmSync(name, { recursive: true });
   }
-  index.close();
-  const target = { kind: "file" as const, path: join(work, "restored") };
-  const steps: [string, () => Promise<unknown>][] = [
-    ["first backup", () => backup(engine, path, { backupId: "first" })],
-    ["unchanged, rescan", () => backup(engine, path, { backupId: "rescan", baseId: "first" })],
-    ["unchanged, empty list", () => backup(engine, path, { backupId: "list", baseId: "first", changedExtents: [] })],
-    ["restore", () => engine.restore({ tenant: "bench", backupId: "list", target, sizeBytes: 2048 * 1024 * MIB }, {})],
-  ];
-  console.log(row("2 TiB, 1 GiB of data", "processor", "wall", "peak RSS so far"));
-  console.log(row("---", "--:", "--:", "--:"));
-  for (const [name, step] of steps) {
-    const { cpuMs, wallMs } = await measured(step);
-    console.log(row(name, seconds(cpuMs), seconds(wallMs), peak()));
-  }
-  await engine.close();
 }
 
 async function concurrent(): Promise<void> {

@@ -65,6 +65,7 @@ describe("CBR's rendering of a task", () => {
           bytes_done: 50,
           bytes_total: 200,
           rate: 25,
+          seconds_left: 6,
         },
         resource: { id: "22222222-2222-4222-8222-222222222222", name: "disk-1", type: "OS::Cinder::Volume", extra_info: null },
         backup: {
@@ -103,6 +104,15 @@ describe("CBR's rendering of a task", () => {
     ] as Record<string, unknown>;
     assert.deepEqual([backup["read_bytes"], backup["warnings"]], [10, ["the source was written while it was read"]]);
     assert.ok(!("incremental" in backup), "no value of it suits every client");
+  });
+
+  test("the time left is told while it can be, and none when it is over", () => {
+    const leftOf = (over: Partial<Task>): unknown => renderTask(task(over)).extra_info.common.seconds_left;
+    const progress = { phase: "reading", bytesDone: 1000, bytesTotal: 3001, rate: 100 };
+    assert.equal(leftOf({ status: "running", progress }), 21);
+    assert.equal(leftOf({ status: "running", progress: { ...progress, bytesTotal: null } }), null);
+    assert.equal(leftOf({ status: "running", progress: { ...progress, rate: 0 } }), null);
+    assert.equal(leftOf({ status: "success", progress }), 0);
   });
 
   test("the percentage is whole, within bounds, and 100 only of what succeeded", () => {

@@ -9,6 +9,12 @@ export function taskPercent(task: Pick<Task, "status" | "progress">): number {
   return Math.min(99, Math.max(0, Math.floor((100 * bytesDone) / bytesTotal)));
 }
 
+/** Seconds until it is done if it goes on as it does; null when that cannot be told, 0 when it is over. */
+function secondsLeft({ status, progress: { bytesDone, bytesTotal, rate } }: Pick<Task, "status" | "progress">): number | null {
+  if (taskIsOver(status)) return 0;
+  return bytesTotal === null || rate <= 0 ? null : Math.ceil(Math.max(0, bytesTotal - bytesDone) / rate);
+}
+
 const text = (value: unknown): string | null => (typeof value === "string" ? value : null);
 const count = (value: unknown): number => (typeof value === "number" ? value : 0);
 
@@ -124,9 +130,9 @@ function section(task: Task): Record<string, unknown> {
 
 /**
  * A task as CBR v3's operation log shows it. `extra_info.backup.incremental` is left out: no value of it suits every client.
- * Ours are `phase`, `bytes_done`, `bytes_total` and `rate` (bytes, bytes per second) in `common`; the run's bytes, its `change_list` and `warnings`
- * in `backup`; `written_bytes` and, of a damaged backup, the `lost` ranges in `restore`; what a check found in `check`, what a collection did in
- * `collect`.
+ * Ours are `phase`, `bytes_done`, `bytes_total`, `rate` (bytes, bytes per second) and `seconds_left` (null while nobody can tell) in `common`; the
+ * run's bytes, its `change_list` and `warnings` in `backup`; `written_bytes` and, of a damaged backup, the `lost` ranges in `restore`; what a
+ * check found in `check`, what a collection did in `collect`.
  */
 export function renderTask(task: Task) {
   return {
@@ -153,6 +159,7 @@ export function renderTask(task: Task) {
         bytes_done: task.progress.bytesDone,
         bytes_total: task.progress.bytesTotal,
         rate: taskIsOver(task.status) ? 0 : task.progress.rate,
+        seconds_left: secondsLeft(task),
       },
       resource: { id: task.resourceId, name: task.resourceName, type: task.resourceType, extra_info: null },
       ...section(task),
