@@ -206,8 +206,15 @@ function serviceSettings(settings: Settings): Omit<Context["settings"], "nodeId"
     graceUs: settings.graceHours * hourUs,
     maxCondemnRatio: settings.maxCondemnPercent / 100,
   };
-  const { auditDays, eventDays, taskDays, webhookAllow } = settings;
-  const kept = { auditDays, eventDays, taskDays, webhookAllow, taskTimeoutUs: settings.taskTimeoutHours * hourUs };
+  const { auditDays, eventDays, taskDays, webhookAllow, expiryHours } = settings;
+  const kept = {
+    auditDays,
+    eventDays,
+    taskDays,
+    webhookAllow,
+    taskTimeoutUs: settings.taskTimeoutHours * hourUs,
+    ...(expiryHours === undefined ? {} : { expiryHours }),
+  };
   const bytes = { chunkBytes: chunkKib * 1024, checkDailyBytes: checkDailyGib * 1024 ** 3 };
   return { region, zone, sourceRoots, ...bytes, ...collection, ...kept, compressionLevel, vaultMinGib, vaultMaxGib, implicitVaultGib };
 }

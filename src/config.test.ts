@@ -20,6 +20,11 @@ test("defaults are valid, and flags win over variables", () => {
   assert.equal(given.data, "/d");
   assert.equal(given.dev, true);
   assert.deepEqual(given.sourceRoots, ["/a", "/c"]);
+  assert.equal(settings.expiryHours, undefined);
+  assert.deepEqual(readSettings({ expiryHours: "08:30-20:00" }, {}).settings.expiryHours, { from: 510, to: 1200 });
+  for (const wrong of ["8:00-20:00", "08:00-24:00", "08:00-08:00", "08:00"]) {
+    assert.throws(() => readSettings({ expiryHours: wrong }, {}), /--expiry-hours must be two different times of day/);
+  }
 });
 
 test("an empty variable counts as not set", () => {

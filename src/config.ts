@@ -6,7 +6,7 @@ import { isAllowedTarget } from "#services/events/webhookTarget.ts";
  * come `--help`, `opencbr settings`, the parser and the table in docs/operating.md.
  */
 
-export type SettingType = "path" | "file" | "list" | "text" | "url" | "integer" | "switch" | "choice" | "paths";
+export type SettingType = "path" | "file" | "list" | "text" | "url" | "integer" | "switch" | "choice" | "paths" | "hours";
 
 export interface Setting {
   type: SettingType;
@@ -203,6 +203,12 @@ export const settingTable = {
     maximum: 36_500,
     doc: "How long a task that is over is kept in the operation log; 0 = for ever.",
   },
+  expiryHours: {
+    type: "hours",
+    unit: "",
+    default: "",
+    doc: "Between which times of day, UTC, backups expire, such as 08:00-20:00. Default: as soon as their time is over.",
+  },
   auditDays: {
     type: "integer",
     unit: "days",
@@ -248,6 +254,12 @@ export const settingTable = {
   },
 } as const satisfies Record<string, Setting>;
 
+/** A part of each day, in minutes after midnight; `to` may be on the next day. */
+interface DayHours {
+  from: number;
+  to: number;
+}
+
 export type SettingName = keyof typeof settingTable;
 type ValueOf<S extends Setting> = S["type"] extends "integer"
   ? number
@@ -257,11 +269,13 @@ type ValueOf<S extends Setting> = S["type"] extends "integer"
       ? readonly string[]
       : S["type"] extends "url" | "file"
         ? string | undefined
-        : S["type"] extends "choice"
-          ? S["choices"] extends readonly (infer C)[]
-            ? C
-            : string
-          : string;
+        : S["type"] extends "hours"
+          ? DayHours | undefined
+          : S["type"] extends "choice"
+            ? S["choices"] extends readonly (infer C)[]
+              ? C
+              : string
+            : string;
 export type Settings = { readonly [Name in SettingName]: ValueOf<(typeof settingTable)[Name]> };
 
 const words = (name: string): string[] => name.split(/(?=[A-Z])/).map((word) => word.toLowerCase());
@@ -316,6 +330,13 @@ function parseSetting(setting: Setting, text: string): { value: unknown } | { wr
       const url = URL.parse(text);
       const isGood = url !== null && /^https?:$/.test(url.protocol) && url.search === "" && url.hash === "" && url.username === "";
       return isGood ? { value: text.replace(/\/+$/, "") } : { wrong: "must be an http or https URL without query, fragment or user" };
+    }
+    case "hours": {
+      if (text === "") return { value: undefined };
+      const [, ...parts] = /^([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)$/.exec(text)?.map(Number) ?? [];
+      const [fromHour = 0, fromMinute = 0, toHour = 0, toMinute = 0] = parts;
+      const value: DayHours = { from: fromHour * 60 + fromMinute, to: toHour * 60 + toMinute };
+      return parts.length > 0 && value.from !== value.to ? { value } : { wrong: "must be two different times of day, such as 08:00-20:00" };
     }
     case "switch":
       if (/^(true|1|yes|on)$/i.test(text)) return { value: true };

@@ -8,6 +8,7 @@ import { featureRoutes } from "./cbr/features.ts";
 import { protectableRoutes } from "./cbr/protectables.ts";
 import { regionRoutes } from "./cbr/region.ts";
 import { replicationRoutes } from "./cbr/replications.ts";
+import { policyRoutes } from "./cbr/policies.ts";
 import { tagRoutes } from "./cbr/tags.ts";
 import { taskRoutes as cbrTaskRoutes } from "./cbr/tasks.ts";
 import { vaultOrderRoutes } from "./cbr/vault-orders.ts";
@@ -82,6 +83,7 @@ export function dialects(options: BlockStorageOptions): Dialect[] {
         ...protectableRoutes,
         ...featureRoutes,
         ...agentRoutes,
+        ...policyRoutes,
       ]),
     },
     { name: "cbr", prefixes: ["/v3", "/cbr/v3"], routes: described(regionRoutes) },

@@ -1,4 +1,5 @@
 import type { Id, ProjectId, TimestampUs } from "./ids.ts";
+import type { Schedule } from "./schedule.ts";
 
 export type PolicyOperation = "backup" | "replication";
 
@@ -85,6 +86,9 @@ export interface OrganizationPolicy {
   createdAt: TimestampUs;
   updatedAt: TimestampUs | null;
 }
+
+/** When a policy runs, with the day that its rules count from. */
+export const scheduleOf = ({ schedule, createdAt }: Pick<Policy, "schedule" | "createdAt">): Schedule => ({ ...schedule, startedAt: createdAt });
 
 /** Whether a count limits anything. */
 export const isSet = (count: number | null): count is number => count !== null && count > 0;

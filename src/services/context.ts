@@ -64,6 +64,8 @@ export interface ServiceSettings {
   taskTimeoutUs?: number;
   /** How long a task that is over is kept in the operation log, days; absent or 0 = for ever. */
   taskDays?: number;
+  /** Minutes of the day, UTC, between which backups expire; `to` may be on the next day. Absent = at any time. */
+  expiryHours?: { from: number; to: number };
   /** How long the audit log goes back, days; absent or 0 = for ever. */
   auditDays?: number;
   /** How long events are kept, days; absent or 0 = for ever. */

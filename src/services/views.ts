@@ -1,5 +1,6 @@
 import type { Checkpoint, CheckpointStatus } from "#model/checkpoint.ts";
 import type { Id } from "#model/ids.ts";
+import type { Policy, VaultPolicy } from "#model/policy.ts";
 import type { ResourceType } from "#model/resource.ts";
 import type { ProtectStatus, Vault, VaultUsage } from "#model/vault.ts";
 
@@ -30,4 +31,10 @@ export interface CheckpointView {
   status: CheckpointStatus;
   vault: Vault;
   resources: VaultResourceView[];
+}
+
+export interface PolicyView {
+  policy: Policy;
+  /** Where it is applied. */
+  vaults: VaultPolicy[];
 }

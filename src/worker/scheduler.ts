@@ -1,14 +1,12 @@
-import { DomainError } from "#model/errors.ts";
 import { dropOldAudit } from "#services/audit/dropOldAudit.ts";
 import { queueDueChecks } from "#services/check/queueDueChecks.ts";
 import { queueDueCollections } from "#services/collect/queueDueCollections.ts";
-import { queueDeletion } from "#services/backups/deleteBackup.ts";
 import type { Context } from "#services/context.ts";
 import { dropOldEvents } from "#services/events/dropOldEvents.ts";
 import { dropOldTasks } from "#services/tasks/dropOldTasks.ts";
+import { queueDuePolicyRuns } from "#services/policies/queueDuePolicyRuns.ts";
+import { queueExpired } from "#services/policies/queueExpired.ts";
 import { recoverTask } from "#services/runs/recoverTask.ts";
-
-const expiredAtOnce = 100;
 
 /**
  * What is due by the clock: tasks whose worker died, backups whose time is over, the day's checks, and collections. `isActive` tells which tasks
@@ -21,20 +19,10 @@ export async function tick(context: Context, isActive: (taskId: string) => boole
     log.warn({ taskId: task.id, owner: task.leaseOwner }, "the lease of a task has passed");
     await recoverTask(context, task);
   }
-  let queued = 0;
-  for (const { projectId, id } of await catalog.backups.expired(clock.nowUs(), expiredAtOnce)) {
-    try {
-      await catalog.transaction(async (tables) => {
-        const backup = await tables.backups.get(projectId, id);
-        if (backup !== undefined) await queueDeletion(context, tables, backup, null);
-      });
-      queued++;
-    } catch (error) {
-      if (!(error instanceof DomainError)) throw error;
-      log.debug({ backupId: id, reason: error.message }, "an expired backup cannot go yet");
-    }
-  }
-  if (queued > 0) log.info({ backups: queued }, "expired backups are being deleted");
+  const runs = await queueDuePolicyRuns(context);
+  if (runs > 0) log.info({ runs }, "policies have run");
+  const expired = await queueExpired(context);
+  if (expired > 0) log.info({ backups: expired }, "expired backups are being deleted");
   const checks = await queueDueChecks(context);
   if (checks > 0) log.info({ checks }, "the day's checks are queued");
   const collections = await queueDueCollections(context);

@@ -249,3 +249,39 @@ export const protectable = Type.Object({
   detail: described,
   protectable: Type.Object({ result: flag, code: text, reason: text, message: Type.Optional(text), vault: nullable(vault) }),
 });
+
+const limit = Type.Integer({ minimum: -1 });
+export const definition = Type.Object({
+  max_backups: limit,
+  retention_duration_days: limit,
+  day_backups: Type.Optional(limit),
+  week_backups: Type.Optional(limit),
+  month_backups: Type.Optional(limit),
+  year_backups: Type.Optional(limit),
+  timezone: Type.Optional(text),
+  full_backup_interval: Type.Optional(limit),
+  destination_project_id: Type.Optional(text),
+  destination_region: Type.Optional(text),
+});
+
+export const trigger = Type.Object({
+  id,
+  name: Type.Literal("default"),
+  type: Type.Literal("time"),
+  properties: Type.Object({
+    pattern: Type.Array(text, { minItems: 1, maxItems: 24 }),
+    start_time: Type.String({ pattern: "^\\d{4}-\\d{2}-\\d{2} \\d{2}:\\d{2}:\\d{2}$" }),
+    timezone: Type.Optional(text),
+  }),
+});
+
+export const policy = Type.Object({
+  id,
+  name: text,
+  enabled: flag,
+  operation_type: oneOf("backup", "replication"),
+  operation_definition: definition,
+  trigger,
+  associated_vaults: Type.Array(Type.Object({ vault_id: id, destination_vault_id: idOrNull, next_run_at: timeOrNull })),
+  policy_type: oneOf("custom_policy", "organization_policy_v2", "organization_policy_removed"),
+});

@@ -1,5 +1,5 @@
 import { Type, type TSchema } from "@sinclair/typebox";
-import { backup, checkpoint, common, listOf, member, protectable, tag, task, vault } from "./answer-shapes.ts";
+import { backup, checkpoint, common, listOf, member, policy, protectable, tag, task, vault } from "./answer-shapes.ts";
 
 const { text, textOrNull, flag, number, id } = common;
 const ids = Type.Array(id);
@@ -68,6 +68,13 @@ export const cbrAnswers: Readonly<Record<string, TSchema>> = {
 
   CreateCheckpoint: Type.Object({ checkpoint }),
   ShowCheckpoint: Type.Object({ checkpoint }),
+
+  CreatePolicy: Type.Object({ policy }),
+  ListPolicies: Type.Object({ policies: Type.Array(policy), count: number }),
+  ShowPolicy: Type.Object({ policy }),
+  UpdatePolicy: Type.Object({ policy }),
+  AssociateVaultPolicy: Type.Object({ associate_policy: Type.Object({ vault_id: id, policy_id: id, destination_vault_id: Type.Optional(id) }) }),
+  DisassociateVaultPolicy: Type.Object({ dissociate_policy: Type.Object({ vault_id: id, policy_id: id }) }),
 
   ListOpLogs: listOf("operation_logs", task),
   ShowOpLog: Type.Object({ operation_log: task }),

@@ -91,7 +91,9 @@ export function readFilter(query: Query): VaultFilter {
   if (status !== undefined) filter.status = status;
   if (resourceIds.length > 0) filter.resourceIds = resourceIds;
   if (cloudType !== undefined) filter.cloudType = cloudType;
+  const policyId = one(query, "policy_id");
   if (protectType !== undefined) filter.protectType = protectType;
+  if (policyId !== undefined) filter.policyId = policyId;
   return filter;
 }
 

@@ -1,5 +1,4 @@
 import type { VaultFilter } from "#catalog/tables.ts";
-import { DomainError } from "#model/errors.ts";
 import { createVault } from "#services/vaults/createVault.ts";
 import { deleteVault } from "#services/vaults/deleteVault.ts";
 import { listVaults } from "#services/vaults/listVaults.ts";
@@ -23,8 +22,6 @@ export const vaultRoutes = [
     async handler({ body }, caller, context) {
       const { vault } = body;
       const { billing } = vault;
-      if (vault.backup_policy_id)
-        throw new DomainError("invalidRequest", "vault.backup_policy_id: there is no such policy", { field: "vault.backup_policy_id" });
       const view = await createVault(context, caller, {
         name: vault.name,
         description: vault.description ?? null,
@@ -48,6 +45,7 @@ export const vaultRoutes = [
           locked: vault.locked,
           availabilityZone: vault.availability_zone,
           backupNamePrefix: vault.backup_name_prefix,
+          backupPolicyId: vault.backup_policy_id,
         }),
       });
       return { body: { vault: renderVault(view) } };
@@ -81,8 +79,8 @@ export const vaultRoutes = [
       const objectType = one(query, "object_type");
       const known = objectTypes.find((type) => type === objectType);
       const nothing = { body: { vaults: [], count: 0, limit: wanted.limit, offset: wanted.offset } };
-      // No policy is bound to any vault, and no vault stores an object type that we do not know.
-      if (one(query, "policy_id") !== undefined || (objectType !== undefined && known === undefined)) return nothing;
+      // No vault stores an object type that we do not know.
+      if (objectType !== undefined && known === undefined) return nothing;
       const enterprise = one(query, "enterprise_project_id");
       const filter: VaultFilter = { ...readFilter(query), ...(known === undefined ? {} : { objectType: known }) };
       if (enterprise !== undefined && enterprise !== "all_granted_eps") filter.enterpriseProjectId = enterprise;

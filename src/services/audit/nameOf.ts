@@ -7,6 +7,7 @@ type Noun = { name: string | null } | undefined;
 const finders: Readonly<Record<string, (tables: Tables, projectId: ProjectId, id: string) => Promise<Noun>>> = {
   vault: (tables, projectId, id) => tables.vaults.get(projectId, id),
   backup: (tables, projectId, id) => tables.backups.get(projectId, id),
+  policy: (tables, projectId, id) => tables.policies.get(projectId, id),
   checkpoint: (tables, projectId, id) => tables.checkpoints.get(projectId, id),
   volume: (tables, projectId, id) => tables.resources.get(projectId, id),
   resource: (tables, projectId, id) => tables.resources.get(projectId, id),

@@ -32,8 +32,14 @@ export async function deleteBackup(context: Context, caller: Caller, input: { ba
   return { taskId };
 }
 
-/** Marks a top-level backup `waiting_delete` and queues the task that removes it. */
-export async function queueDeletion(context: Context, tables: Tables, backup: Backup, requestId: string | null): Promise<Id> {
+/** Marks a top-level backup `waiting_delete` and queues the task that removes it; `policyId` is whose rule lets it go. */
+export async function queueDeletion(
+  context: Context,
+  tables: Tables,
+  backup: Backup,
+  requestId: string | null,
+  policyId: Id | null = null,
+): Promise<Id> {
   const now = context.clock.nowUs();
   await refuseUnlessRemovable(tables, backup, now);
   await doom(tables, backup, now);
@@ -44,6 +50,7 @@ export async function queueDeletion(context: Context, tables: Tables, backup: Ba
     vaultId: backup.vaultId,
     vaultName: vault?.name ?? null,
     checkpointId: backup.checkpointId,
+    policyId,
     providerId: providerIds[objectTypeOf[backup.resourceType]],
     backupId: backup.id,
     backupName: backup.name,

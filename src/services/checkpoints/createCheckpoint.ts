@@ -1,6 +1,7 @@
 import type { Tables } from "#catalog/tables.ts";
 import type { Backup } from "#model/backup.ts";
 import type { Caller } from "#model/caller.ts";
+import type { Checkpoint } from "#model/checkpoint.ts";
 import { DomainError, errorKinds } from "#model/errors.ts";
 import type { ErrorCode } from "#model/errors.ts";
 import type { Id, TimestampUs } from "#model/ids.ts";
@@ -22,7 +23,7 @@ export interface CreateCheckpointInput {
   /** Default true: compare with the newest backup where there is one. */
   incremental?: boolean;
   autoTrigger?: boolean;
-  /** A subset of the vault's resources; absent = all of them. */
+  /** A subset of the vault's resources; absent = all of them, with `autoTrigger` without those that are suspended. */
   resourceIds?: Id[];
   /** Days that the backups are kept; absent = until deleted. An extension of ours to `parameters`. */
   retentionDays?: number;
@@ -46,27 +47,48 @@ interface Ready {
  * `nothingToBackUp`, `invalidRequest`
  */
 export async function createCheckpoint(context: Context, caller: Caller, input: CreateCheckpointInput): Promise<CheckpointView> {
-  const name = input.name === undefined ? undefined : checkName(input.name, "name");
-  const description = checkDescription(input.description, "description");
-  const retentionDays = input.retentionDays === undefined ? null : checkWholeNumber(input.retentionDays, "retention_duration", 1, 99_999);
   const view = await context.catalog.transaction(async (tables) => {
-    const vault = await findVault(tables, caller, input.vaultId);
-    await refuseVault(context, tables, vault);
-    const chosen = chooseResources(await tables.vaults.resourcesOf(vault.id), input.resourceIds);
-    const autoTrigger = input.autoTrigger ?? false;
-    const runName = name ?? generatedName(context, vault, autoTrigger);
-    const { ready, skipped } = await sortOut(tables, caller, chosen);
-    const checkpoint = newCheckpoint(context, vault, { name: runName, description, retentionDays, skipped });
-    await tables.checkpoints.insert(checkpoint);
-    const run: Run = { caller, vault, checkpoint, autoTrigger, incremental: input.incremental ?? true };
-    for (const [index, each] of ready.entries()) {
-      const backupName = chosen.length === 1 ? runName : `${runName}-${String(index + 1).padStart(4, "0")}`;
-      await queue(context, tables, run, each, backupName);
-    }
-    return viewCheckpoint(tables, caller, checkpoint.id);
+    const { id } = await queueCheckpoint(context, tables, caller, input);
+    return viewCheckpoint(tables, caller, id);
   });
   context.wake();
   return view;
+}
+
+/** What a policy's run adds to a request for a restore point. */
+interface PolicyRunInput {
+  policyId?: Id;
+  /** Resources whose backup is a full one, whatever `incremental` says. */
+  fullResourceIds?: ReadonlySet<Id>;
+}
+
+/** As {@link createCheckpoint}, within a transaction of the caller's. */
+export async function queueCheckpoint(
+  context: Context,
+  tables: Tables,
+  caller: Run["caller"],
+  input: CreateCheckpointInput & PolicyRunInput,
+): Promise<Checkpoint> {
+  const name = input.name === undefined ? undefined : checkName(input.name, "name");
+  const description = checkDescription(input.description, "description");
+  const retentionDays = input.retentionDays === undefined ? null : checkWholeNumber(input.retentionDays, "retention_duration", 1, 99_999);
+  const vault = await findVault(tables, caller, input.vaultId);
+  await refuseVault(context, tables, vault);
+  const autoTrigger = input.autoTrigger ?? false;
+  const bound = await tables.vaults.resourcesOf(vault.id);
+  const leavesOut = autoTrigger && input.resourceIds === undefined;
+  const chosen = chooseResources(leavesOut ? bound.filter((each) => !each.suspended) : bound, input.resourceIds);
+  const runName = name ?? generatedName(context, vault, autoTrigger);
+  const { ready, skipped } = await sortOut(tables, caller, chosen);
+  const checkpoint = newCheckpoint(context, vault, { name: runName, description, retentionDays, skipped });
+  await tables.checkpoints.insert(checkpoint);
+  const run: Run = { caller, vault, checkpoint, autoTrigger, incremental: input.incremental ?? true, policyId: input.policyId ?? null };
+  for (const [index, each] of ready.entries()) {
+    const backupName = chosen.length === 1 ? runName : `${runName}-${String(index + 1).padStart(4, "0")}`;
+    const incremental = run.incremental && input.fullResourceIds?.has(each.resource.id) !== true;
+    await queue(context, tables, { ...run, incremental }, each, backupName);
+  }
+  return checkpoint;
 }
 
 async function refuseVault(context: Context, tables: Tables, vault: Vault): Promise<void> {
@@ -87,7 +109,7 @@ function chooseResources(bound: readonly VaultResource[], wanted: readonly Id[] 
   return chosen;
 }
 
-async function sortOut(tables: Tables, caller: Caller, chosen: readonly VaultResource[]) {
+async function sortOut(tables: Tables, caller: Pick<Caller, "projectId">, chosen: readonly VaultResource[]) {
   const ready: Ready[] = [];
   const skipped = [];
   for (const binding of chosen) {

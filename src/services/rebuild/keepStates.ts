@@ -11,7 +11,7 @@ export interface StateKeeper {
 
 /** A project that has only a name needs no key and no state. */
 const isWorthKeeping = (state: ProjectState): boolean =>
-  state.vaults.length + state.resources.length + state.snapshots.length + state.failed.length + (state.webhooks?.length ?? 0) > 0;
+  [state.vaults, state.policies, state.resources, state.snapshots, state.failed, state.webhooks ?? []].some((list) => list.length > 0);
 
 export function createStateKeeper({ catalog, engine, clock, log }: Pick<Context, "catalog" | "engine" | "clock" | "log">): StateKeeper {
   const kept = new Map<string, string>();

@@ -5,6 +5,7 @@ import type { Webhook } from "#model/event.ts";
 import type { Id, ProjectId } from "#model/ids.ts";
 import type { Member } from "#model/member.ts";
 import type { ReplicationRecord } from "#model/replication.ts";
+import type { OrganizationPolicy, Policy, VaultPolicy } from "#model/policy.ts";
 import type { Resource, Snapshot } from "#model/resource.ts";
 import type { Vault, VaultMove, VaultResource } from "#model/vault.ts";
 
@@ -20,6 +21,11 @@ export interface ProjectState {
   moves: VaultMove[];
   resources: Resource[];
   snapshots: Snapshot[];
+  policies: Policy[];
+  /** Where they are applied, and when they are due. */
+  vaultPolicies: VaultPolicy[];
+  /** Those of the project's domain. */
+  organizationPolicies: OrganizationPolicy[];
   /** Backups that ended in error, and so have no root object; the newest {@link failedKept} of them. */
   failed: Backup[];
   /** Every copying with an end in the project. */
@@ -57,7 +63,11 @@ export async function projectState(tables: Tables, projectId: ProjectId): Promis
   if (project === undefined || domain === undefined) return undefined;
   const vaults = await all((page) => tables.vaults.list(projectId, {}, page));
   const bindings: VaultResource[] = [];
-  for (const vault of vaults) bindings.push(...(await tables.vaults.resourcesOf(vault.id)));
+  const vaultPolicies: VaultPolicy[] = [];
+  for (const vault of vaults) {
+    bindings.push(...(await tables.vaults.resourcesOf(vault.id)));
+    vaultPolicies.push(...(await tables.policies.ofVault(vault.id)));
+  }
   const { items } = await tables.backups.list(projectId, { statuses: ["error"] }, { limit: failedKept, offset: 0 });
   const failed = items.map(({ backup }) => backup);
   const checkpoints = new Map<Id, Checkpoint>();
@@ -74,6 +84,9 @@ export async function projectState(tables: Tables, projectId: ProjectId): Promis
     moves: await tables.vaults.movesOf(projectId),
     resources: await all((page) => tables.resources.list(projectId, {}, page)),
     snapshots: await all((page) => tables.snapshots.list(projectId, {}, page)),
+    policies: await tables.policies.list(projectId, {}),
+    vaultPolicies,
+    organizationPolicies: await all((page) => tables.organizationPolicies.list({ domainId: domain.id }, page)),
     failed,
     replications: await tables.replications.ofProject(projectId),
     checkpoints: [...checkpoints.values()],

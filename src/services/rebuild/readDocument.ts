@@ -36,7 +36,21 @@ export function readProjectState(document: unknown, projectId: ProjectId): Proje
   const { domain, project } = document;
   if (!isObject(project) || project["id"] !== projectId || !isObject(domain) || domain["id"] !== project["domainId"])
     return "its state is another project's";
-  const lists = ["vaults", "bindings", "moves", "resources", "snapshots", "failed", "checkpoints", "amended", "members", "replications"] as const;
+  const lists = [
+    "vaults",
+    "bindings",
+    "moves",
+    "resources",
+    "snapshots",
+    "policies",
+    "vaultPolicies",
+    "organizationPolicies",
+    "failed",
+    "checkpoints",
+    "amended",
+    "members",
+    "replications",
+  ] as const;
   return {
     ...(document as unknown as ProjectState),
     ...(Object.fromEntries(lists.map((name) => [name, objectsIn(document[name])])) as unknown as Pick<ProjectState, (typeof lists)[number]>),

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { openCatalog } from "#catalog/open.ts";
+import { sampleOrganizationPolicy } from "#catalog/samples.ts";
 import type { Catalog } from "#catalog/tables.ts";
 import type { Caller } from "#model/caller.ts";
 import { systemRandom } from "#platform/random.ts";
@@ -16,6 +17,8 @@ import { createCheckpoint } from "../checkpoints/createCheckpoint.ts";
 import { createWebhook } from "../events/createWebhook.ts";
 import { addMember } from "../members/addMember.ts";
 import { updateMemberStatus } from "../members/updateMemberStatus.ts";
+import { associateVaultPolicy } from "../policies/associateVaultPolicy.ts";
+import { createPolicy } from "../policies/createPolicy.ts";
 import { addServer } from "../resources/addServer.ts";
 import { createVault } from "../vaults/createVault.ts";
 import { makeVolume, makeWorld } from "../../../test/support/world.ts";
@@ -41,6 +44,7 @@ async function story(world: World): Promise<Caller> {
     await createCheckpoint(context, caller, { vaultId: vault.id });
     await world.runAll();
   }
+  await applyPolicies(world, caller, vault.id);
   const disks = [
     { volumeId: root.id, systemDisk: true },
     { volumeId: data.id, systemDisk: false },
@@ -70,6 +74,16 @@ async function rename({ context }: World, caller: Caller): Promise<void> {
   for (const [index, { backup }] of items.entries()) await updateBackup(context, caller, { backupId: backup.id, name: `renamed-${index}` });
 }
 
+/** A policy that is applied and due once a day, one that is not applied, and one of the organization. */
+async function applyPolicies({ context, catalog }: World, caller: Caller, vaultId: string): Promise<void> {
+  const schedule = { patterns: ["FREQ=DAILY;INTERVAL=3;BYHOUR=2;BYMINUTE=15"], timezone: "Europe/Berlin" };
+  const definition = { maxBackups: 3, dayBackups: 2, timezone: "UTC+01:00" };
+  const { policy } = await createPolicy(context, caller, { name: "applied", operationType: "backup", definition, schedule });
+  await associateVaultPolicy(context, caller, { vaultId, policyIds: [policy.id] });
+  await createPolicy(context, caller, { name: "idle", operationType: "replication", enabled: false, definition: {}, schedule });
+  await catalog.organizationPolicies.insert(sampleOrganizationPolicy({ domainId: "default", schedule }));
+}
+
 /** What a rebuild has to bring back. Tasks are lost. */
 async function dump({ projectId }: Caller, catalog: Catalog): Promise<unknown> {
   const page = { limit: 1000, offset: 0 };
@@ -81,7 +95,13 @@ async function dump({ projectId }: Caller, catalog: Catalog): Promise<unknown> {
   const members = await catalog.members.ofOwner(projectId);
   const keptIn = await Promise.all(members.map(({ destProjectId, vaultId }) => catalog.vaults.get(destProjectId, vaultId!)));
   const webhooks = await catalog.events.listWebhooks(projectId);
+  const policies = await catalog.policies.list(projectId, {});
+  const applied = await Promise.all(vaults.map(({ id }) => catalog.policies.ofVault(id)));
+  const organization = (await catalog.organizationPolicies.list({}, page)).items;
+  const sinceFull = await Promise.all(bindings.flat().map(({ vaultId, resourceId }) => catalog.policies.sinceFull(vaultId, resourceId)));
+  const ofPolicies = { policies, applied, organization, sinceFull };
   return {
+    ...ofPolicies,
     webhooks,
     members,
     keptIn,

@@ -58,6 +58,11 @@ export async function beginProject(tables: Tables, projectId: ProjectId, { state
   for (const move of state?.moves ?? []) await tables.vaults.insertMove(move);
   for (const record of state?.replications ?? [])
     if ((await tables.replications.get(record.id)) === undefined) await tables.replications.insert(asLeft(record));
+  for (const policy of state?.policies ?? []) await tables.policies.insert(policy);
+  for (const application of state?.vaultPolicies ?? []) await tables.policies.apply(application);
+  for (const policy of state?.organizationPolicies ?? []) {
+    if ((await tables.organizationPolicies.get(policy.domainId, policy.id)) === undefined) await tables.organizationPolicies.insert(policy);
+  }
 }
 
 /** What was being copied is not any more: the tasks are lost. */
@@ -182,6 +187,7 @@ export async function finishProject(tables: Tables, projectId: ProjectId, { stat
     const isThere = (await tables.members.get(member.backupId, member.destProjectId)) !== undefined;
     if (backup !== undefined && !isThere) await tables.members.insert(member);
   }
+  await tables.policies.recountFull(projectId);
   for (const vault of (await tables.vaults.list(projectId, {}, { limit: 1_000_000, offset: 0 })).items)
     await tables.meta.remove(bindingsKey(vault.id));
 }

@@ -166,6 +166,7 @@ async function commit({ context, task, control }: TaskRun, results: readonly Dis
       const patch = serverPatch(results.map(({ sealed, incremental }) => ({ ...sealed, incremental })));
       invariant(await tables.backups.transition(top.id, "available", patch, ["protecting"]), "the server backup of a run is protecting");
     }
+    if (top !== undefined) await tables.policies.noteBackup({ ...top, incremental: results.some(({ incremental }) => incremental) });
     await settleUsage(context, tables, before);
     await releaseVolumes(tables, input, now);
   });

@@ -3,7 +3,7 @@ import type { Backup } from "#model/backup.ts";
 import type { Caller } from "#model/caller.ts";
 import type { Checkpoint } from "#model/checkpoint.ts";
 import { objectTypeOf, providerIds } from "#model/provider.ts";
-import type { TimestampUs } from "#model/ids.ts";
+import type { Id, TimestampUs } from "#model/ids.ts";
 import type { Server, Volume, VolumeStatus } from "#model/resource.ts";
 import type { Task } from "#model/task.ts";
 import type { Vault } from "#model/vault.ts";
@@ -24,6 +24,8 @@ export interface Run {
   checkpoint: Checkpoint;
   autoTrigger: boolean;
   incremental: boolean;
+  /** The policy that runs it. */
+  policyId?: Id | null;
 }
 
 type Facts = Pick<Backup, "name" | "resourceId" | "resourceName" | "resourceType" | "resourceSizeGib" | "resourceAz"> & Partial<Backup>;
@@ -137,6 +139,7 @@ export async function insertBackup(
     vaultId: run.vault.id,
     vaultName: run.vault.name,
     checkpointId: run.checkpoint.id,
+    policyId: run.policyId ?? null,
     providerId: providerIds[objectTypeOf[backup.resourceType]],
     backupId: backup.id,
     backupName: backup.name,

@@ -4,6 +4,7 @@ import type { Caller } from "#model/caller.ts";
 import { DomainError } from "#model/errors.ts";
 import type { ErrorCode } from "#model/errors.ts";
 import type { Id } from "#model/ids.ts";
+import type { Policy } from "#model/policy.ts";
 import type { Resource, Server, Snapshot, Volume } from "#model/resource.ts";
 import type { Task } from "#model/task.ts";
 import type { Vault } from "#model/vault.ts";
@@ -33,6 +34,8 @@ export const findResource = async (tables: Tables, who: Who, id: Id): Promise<Re
   orMissing(await tables.resources.get(who.projectId, id), "resourceNotFound", "resource", id);
 export const findSnapshot = async (tables: Tables, who: Who, id: Id): Promise<Snapshot> =>
   orMissing(await tables.snapshots.get(who.projectId, id), "snapshotNotFound", "snapshot", id);
+export const findPolicy = async (tables: Tables, who: Who, id: Id): Promise<Policy> =>
+  orMissing(await tables.policies.get(who.projectId, id), "policyNotFound", "policy", id);
 export const findTask = async (tables: Tables, who: Who, id: Id): Promise<Task> =>
   orMissing(await tables.tasks.get(who.projectId, id), "taskNotFound", "task", id);
 

@@ -1,11 +1,14 @@
 import type { Caller } from "#model/caller.ts";
 import { DomainError } from "#model/errors.ts";
+import type { Id } from "#model/ids.ts";
 import type { Tag, Vault, VaultObjectType } from "#model/vault.ts";
 import type { Context } from "../context.ts";
 import { autoBindAll } from "../support/auto-bind.ts";
+import { applyPolicy } from "../support/apply-policy.ts";
 import { bindResources } from "../support/bindings.ts";
 import type { VaultResourceInput } from "../support/bindings.ts";
 import { checkDescription, checkName, checkWholeNumber, checkZone } from "../support/checks.ts";
+import { findPolicy } from "../support/find.ts";
 import { viewVault } from "../support/protection.ts";
 import { checkTags, maxVaultTags } from "../support/tags.ts";
 import { checkBindRules, checkConsistentLevel, checkVaultSize } from "../support/vault-rules.ts";
@@ -34,11 +37,14 @@ export interface CreateVaultInput {
   locked?: boolean;
   availabilityZone?: string | null;
   backupNamePrefix?: string | null;
+  /** A backup policy to apply. */
+  backupPolicyId?: Id | null;
 }
 
 /**
  * A new vault, with the resources that it protects from the start, and those that it binds by itself.
- * @throws DomainError `invalidRequest`, `vaultSizeInvalid`, `vaultNotApplicationConsistent`, and what {@link bindResources} throws
+ * @throws DomainError `invalidRequest`, `vaultSizeInvalid`, `vaultNotApplicationConsistent`, `policyNotFound`, `policyNotApplicable`, and what
+ * {@link bindResources} throws
  */
 export async function createVault(context: Context, caller: Caller, input: CreateVaultInput): Promise<VaultView> {
   refuseUnsupported(input);
@@ -51,6 +57,13 @@ export async function createVault(context: Context, caller: Caller, input: Creat
       throw new DomainError("vaultSizeInvalid", `size: ${vault.sizeGib} GB is less than the ${allocatedGib} GB of the resources`, { field: "size" });
     }
     if (vault.autoBind) await autoBindAll(context, tables, vault.projectId, vault.objectType);
+    if (input.backupPolicyId) {
+      const policy = await findPolicy(tables, caller, input.backupPolicyId);
+      if (policy.operationType !== "backup") {
+        throw new DomainError("policyNotApplicable", `backup_policy_id: policy ${policy.id} is no backup policy`, { field: "backup_policy_id" });
+      }
+      await applyPolicy(context, tables, vault, policy, null);
+    }
     return viewVault(tables, vault);
   });
 }

@@ -1,0 +1,126 @@
+import type { AppliedPolicy, Tables } from "#catalog/tables.ts";
+import { DomainError, errorKinds } from "#model/errors.ts";
+import type { Id } from "#model/ids.ts";
+import { isSet, scheduleOf } from "#model/policy.ts";
+import type { Policy } from "#model/policy.ts";
+import { objectTypeOf, providerIds } from "#model/provider.ts";
+import { nextRun } from "#model/schedule.ts";
+import type { Task } from "#model/task.ts";
+import type { Vault } from "#model/vault.ts";
+import { queueCheckpoint } from "../checkpoints/createCheckpoint.ts";
+import type { Context } from "../context.ts";
+import { noteTaskEnd } from "../events/noteTaskEnd.ts";
+import { dayUs } from "../support/backup-rows.ts";
+import type { Run } from "../support/backup-rows.ts";
+import { newTask } from "../support/new-task.ts";
+
+/** Most vaults that are looked at in one go: the rest has its turn at the next tick. */
+const atOnce = 500;
+
+/** Runs are an hour apart at least and begin some seconds late, so that a day later is not quite a day later. */
+const almostDayUs = dayUs - 3600 * 1_000_000;
+
+/**
+ * Runs every policy whose time has come, once, however many of its times have passed. When it runs next is written in the transaction that queues
+ * the run, so that of several processes only one does. What cannot run leaves a task that says why. Tells how many vaults had their turn.
+ */
+export async function queueDuePolicyRuns(context: Context): Promise<number> {
+  const due = await context.catalog.policies.due(context.clock.nowUs(), atOnce);
+  let turns = 0;
+  for (const applied of due) {
+    // The database answers at once: without this nothing else would have its turn before the last vault.
+    await new Promise((resolve) => setImmediate(resolve));
+    try {
+      if (await runOne(context, applied)) turns++;
+    } catch (error) {
+      const { policyId, vaultId } = applied.application;
+      context.log.error({ err: error, policyId, vaultId }, "a policy could not run; it is tried again");
+    }
+  }
+  return turns;
+}
+
+async function runOne(context: Context, { application, policy }: AppliedPolicy): Promise<boolean> {
+  const caller = { projectId: policy.projectId, userId: policy.userId, requestId: `req-${context.random.uuid()}` };
+  const next = nextRun(context.clock.nowUs(), scheduleOf(policy));
+  try {
+    return await context.catalog.transaction(async (tables) => {
+      if (!(await tables.policies.advance(application, next))) return false;
+      if (policy.operationType === "replication") throw new DomainError("destinationVaultUnknown", "Nothing can be replicated yet.");
+      await queueBackups(context, tables, caller, policy, application.vaultId);
+      return true;
+    });
+  } catch (error) {
+    if (!(error instanceof DomainError)) throw error;
+    return context.catalog.transaction(async (tables) => {
+      if (!(await tables.policies.advance(application, next))) return false;
+      const vault = await tables.vaults.get(policy.projectId, application.vaultId);
+      if (vault !== undefined) await leaveVault(context, tables, caller, policy, vault, error);
+      return true;
+    });
+  }
+}
+
+async function queueBackups(context: Context, tables: Tables, caller: Run["caller"], policy: Policy, vaultId: Id): Promise<void> {
+  const { retentionDurationDays } = policy.definition;
+  const checkpoint = await queueCheckpoint(context, tables, caller, {
+    vaultId,
+    autoTrigger: true,
+    policyId: policy.id,
+    fullResourceIds: await dueForFull(context, tables, policy, vaultId),
+    ...(isSet(retentionDurationDays) ? { retentionDays: retentionDurationDays } : {}),
+  });
+  const vault = await tables.vaults.get(policy.projectId, vaultId);
+  for (const { id, type, name, code, reason } of checkpoint.skipped) {
+    await leaveTask(context, tables, caller, policy, {
+      status: "skipped",
+      vaultId,
+      vaultName: vault?.name ?? null,
+      checkpointId: checkpoint.id,
+      providerId: providerIds[objectTypeOf[type]],
+      resourceId: id,
+      resourceName: name,
+      resourceType: type,
+      errorCode: code,
+      errorMessage: reason,
+    });
+  }
+}
+
+/** Resources of the vault that have had their number of incremental backups since the last full one, which was a day ago at least. */
+async function dueForFull(context: Context, tables: Tables, policy: Policy, vaultId: Id): Promise<Set<Id>> {
+  const interval = policy.definition.fullBackupInterval;
+  const found = new Set<Id>();
+  if (interval === null || interval < 0) return found;
+  for (const { resourceId } of await tables.vaults.resourcesOf(vaultId)) {
+    const since = await tables.policies.sinceFull(vaultId, resourceId);
+    if (since !== undefined && since.incrementals >= interval && context.clock.nowUs() - since.fullAt > almostDayUs) found.add(resourceId);
+  }
+  return found;
+}
+
+/** Reasons that pass by themselves: the run is left out, and nothing has failed. */
+const passing: readonly string[] = ["vaultBusy", "nothingToBackUp"];
+
+/** The whole run could not be queued. */
+async function leaveVault(context: Context, tables: Tables, caller: Run["caller"], policy: Policy, vault: Vault, reason: DomainError): Promise<void> {
+  const status = passing.includes(reason.code) ? "skipped" : "failed";
+  context.log.warn({ policyId: policy.id, vaultId: vault.id, status, reason: reason.message }, "a policy did not run");
+  await leaveTask(context, tables, caller, policy, {
+    status,
+    vaultId: vault.id,
+    vaultName: vault.name,
+    providerId: providerIds[vault.objectType],
+    errorCode: errorKinds[reason.code].cbr,
+    errorMessage: reason.message,
+  });
+}
+
+/** What did not run is seen in the operation log all the same. */
+async function leaveTask(context: Context, tables: Tables, caller: Run["caller"], policy: Policy, told: Partial<Task>): Promise<void> {
+  const now = context.clock.nowUs();
+  const common = { projectId: policy.projectId, type: "backup" as const, policyId: policy.id, requestId: caller.requestId };
+  const task = newTask(context, { ...common, startedAt: now, endedAt: now, ...told });
+  await tables.tasks.insert(task);
+  await noteTaskEnd(tables, task);
+}
