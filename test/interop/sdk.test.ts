@@ -21,6 +21,8 @@ let service: Service;
 let client: Client;
 let volumeId: string;
 let backup: any;
+/** Another project, in which the same user has a role. */
+let otherProjectId: string;
 
 /** The project's own name serves as the region: the SDKs look a project up by the region's name. */
 const environment = (): NodeJS.ProcessEnv => ({
@@ -33,6 +35,7 @@ const environment = (): NodeJS.ProcessEnv => ({
   HUAWEICLOUD_SDK_IAM_ENDPOINT: service.baseUrl,
   BACKUP_ID: backup.id,
   VOLUME_ID: volumeId,
+  OTHER_PROJECT_ID: otherProjectId,
   no_proxy: "127.0.0.1",
 });
 
@@ -42,6 +45,28 @@ function run(command: string, args: string[], more: NodeJS.ProcessEnv = {}, cwd 
   const json = line.slice(line.indexOf("{"), line.lastIndexOf("}") + 1);
   return { status: ran.status, out: json === "" ? undefined : JSON.parse(json), text: ran.stdout + ran.stderr };
 }
+
+/** What every SDK's scenario tells of the life of a backup. */
+function assertLife({ status, out, text }: ReturnType<typeof run>): void {
+  assert.equal(status, 0, text);
+  assert.deepEqual(out.policies, [true]);
+  assert.deepEqual(out.added, [volumeId]);
+  assert.equal(out.checkpoint_at_first, "protecting");
+  assert.equal(out.checkpoint.status, "available");
+  assert.deepEqual(out.listed, [out.backup.id]);
+  assert.equal(out.backup.resource_id, volumeId);
+  assert.equal(out.log.status, "success");
+  assert.equal(out.after_restore, "available");
+  assert.deepEqual([out.replicated, out.replica_is], ["success", "replication"]);
+  assert.deepEqual([out.member, out.received], ["accepted", [out.backup.id]]);
+  assert.deepEqual([out.tags, out.tagged], [[["team", "storage"]], [true]]);
+  assert.deepEqual([out.gone.status_code, out.gone.error_code], [404, "BackupService.6200"]);
+  assert.ok(out.gone.request_id);
+  assert.deepEqual(out.vaults_gone, Array(3).fill("BackupService.6105"));
+  assert.deepEqual(out.vaults_left, []);
+}
+
+const life = "the life of a backup: vault, policy, bind, restore point, list, show, logs, restore, replicate, share, tags, delete";
 
 describe("public SDKs", () => {
   before(async () => {
@@ -54,6 +79,10 @@ describe("public SDKs", () => {
     const other = await client.newVolume("other-disk");
     await client.write(other, MiB, randomBytes(MiB), 1024 * MiB);
     await client.bind(vaultId, other);
+    const admin = await Client.login(service.baseUrl, "admin", "opencbr-admin");
+    otherProjectId = (await admin.ok("POST", "/v3/projects", { project: { name: "other" } })).project.id;
+    const { users } = await admin.ok("GET", "/v3/users?name=demo");
+    await admin.ok("PUT", `/v3/projects/${otherProjectId}/users/${users[0].id}/roles/member`);
     [backup] = await client.checkpoint(vaultId, { name: "for-the-sdks", description: "shown by three SDKs" });
   });
   after(async () => {
@@ -94,20 +123,7 @@ describe("public SDKs", () => {
       assert.match(text, /APIGW\.0301|401/);
     });
 
-    test("the life of a backup: vault, bind, restore point, list, show, logs, restore, delete", () => {
-      const { status, out, text } = run(python, ["python/scenario.py"]);
-      assert.equal(status, 0, text);
-      assert.deepEqual(out.added, [volumeId]);
-      assert.equal(out.checkpoint_at_first, "protecting");
-      assert.equal(out.checkpoint.status, "available");
-      assert.deepEqual(out.listed, [out.backup.id]);
-      assert.equal(out.backup.resource_id, volumeId);
-      assert.equal(out.log.status, "success");
-      assert.equal(out.after_restore, "available");
-      assert.deepEqual({ ...out.gone, request_id: undefined }, { status_code: 404, error_code: "BackupService.6200", request_id: undefined });
-      assert.equal(out.vault_gone, "BackupService.6105");
-      assert.ok(!out.vaults_left.includes(out.vault.id));
-    });
+    test(life, () => assertLife(run(python, ["python/scenario.py"])));
   });
 
   describe("Go", { skip: has("go", "version") ? false : "go is not on this machine" }, () => {
@@ -123,6 +139,8 @@ describe("public SDKs", () => {
       assert.ok(out.listed.includes(backup.id));
       assert.match(out.missing, /BackupService\.6200/);
     });
+
+    test(life, () => assertLife(run(program, ["life"])));
   });
 
   describe("Java", { skip: has("mvn", "--version") ? false : "maven is not on this machine" }, () => {
@@ -137,6 +155,11 @@ describe("public SDKs", () => {
       assert.equal(out.missing_status, 404);
       assert.equal(out.missing_code, "BackupService.6200");
       assert.ok(out.missing_request_id);
+    });
+
+    test(life, () => {
+      const flags = ["-B", "-q", `-DbuildDirectory=${join(cache, "java")}`, "-Dexec.mainClass=Scenario"];
+      assertLife(run("mvn", [...flags, "compile", "exec:java"], {}, join(here, "java")));
     });
   });
 });

@@ -1,4 +1,4 @@
-// Command interop shows one backup with the public Go SDK and prints the answer as JSON.
+// Command interop shows one backup with the public Go SDK and prints the answer as JSON; with the argument `life` it goes through a backup's life.
 //
 // Reads CLOUD_SDK_AK, CLOUD_SDK_SK, REGION, ENDPOINT, BACKUP_ID.
 package main
@@ -14,21 +14,32 @@ import (
 	"github.com/huaweicloud/huaweicloud-sdk-go-v3/services/cbr/v1/model"
 )
 
-func main() {
+// connect makes a client of the project; of the one that the region's name stands for, if none is given.
+func connect(projectId string) *cbr.CbrClient {
 	endpoint := os.Getenv("ENDPOINT")
-	credential, err := basic.NewCredentialsBuilder().
+	builder := basic.NewCredentialsBuilder().
 		WithAk(os.Getenv("CLOUD_SDK_AK")).
 		WithSk(os.Getenv("CLOUD_SDK_SK")).
-		WithIamEndpointOverride(endpoint).
-		SafeBuild()
+		WithIamEndpointOverride(endpoint)
+	if projectId != "" {
+		builder = builder.WithProjectId(projectId)
+	}
+	credential, err := builder.SafeBuild()
 	exitOn(err)
 	connection, err := cbr.CbrClientBuilder().
 		WithRegion(region.NewRegion(os.Getenv("REGION"), endpoint)).
 		WithCredential(credential).
 		SafeBuild()
 	exitOn(err)
-	client := cbr.NewCbrClient(connection)
+	return cbr.NewCbrClient(connection)
+}
 
+func main() {
+	if len(os.Args) > 1 && os.Args[1] == "life" {
+		life()
+		return
+	}
+	client := connect("")
 	response, err := client.ShowBackup(&model.ShowBackupRequest{BackupId: os.Getenv("BACKUP_ID")})
 	exitOn(err)
 	listed, err := client.ListBackups(&model.ListBackupsRequest{})
