@@ -4,7 +4,7 @@ import { blake3 } from "@napi-rs/blake-hash";
 import fc from "fast-check";
 import { noise, packIdOf, packOf, refusedAs, sampleKeys, tenant, triesTo } from "./codec-samples.ts";
 import { chunkIdOf, deriveTenantKeys } from "./keys.ts";
-import { openRecord, PackWriter } from "./pack.ts";
+import { maxPackRecords, openRecord, PackWriter } from "./pack.ts";
 import type { FinishedPack, PackEntry } from "./pack.ts";
 import { footerBytes, readTrailer, scanPack, trailerEntryBytes, trailerLength, verifyPackCiphertext } from "./trailer.ts";
 
@@ -50,6 +50,13 @@ test("what compresses is stored smaller, what saves less than 3 % or is told not
   assert.ok(sample.entries[1]!.length < 200);
   assert.equal(sample.entries[0]!.length, 72 + 5000);
   assert.equal(packOf(3, [plains[1]!], { compressionLevel: 0 }).entries[0]!.length, 72 + 4096);
+});
+
+test("a pack of tiny records is full when it has very many", () => {
+  const writer = new PackWriter({ tenant, packId: packIdOf(5), keys: sampleKeys, kind: "data" });
+  while (!writer.isFull) writer.add(chunkIdOf(sampleKeys, Uint8Array.of(writer.recordCount & 255)), Uint8Array.of(writer.recordCount & 255));
+  assert.equal(writer.recordCount, maxPackRecords);
+  assert.ok(writer.byteLength < 1 << 20);
 });
 
 test("a pack is full at its target and grows beyond its memory", () => {

@@ -39,7 +39,7 @@ export interface PackWriterOptions {
   packId: Uint8Array;
   keys: TenantKeys;
   kind: RecordKind;
-  /** The pack is full when it has this many bytes. Default 32 MiB. */
+  /** The pack is full when it has this many bytes, or {@link maxPackRecords}. Default 32 MiB. */
   targetBytes?: number;
   /** zstd level; 0 stores as it is. Default 1. */
   compressionLevel?: number;
@@ -57,6 +57,12 @@ export interface FinishedPack {
 }
 
 export const defaultPackBytes = 32 << 20;
+
+/**
+ * A pack is full with so many records, however small they are: each costs its writer, the index's transaction and every message about it some
+ * memory, which the budget has to hold. At 256 KiB a chunk that is 1 GiB of data that shrinks to a thirtieth.
+ */
+export const maxPackRecords = 4096;
 
 /** Builds one pack in memory. Not to be used after {@link PackWriter.finish}. */
 export class PackWriter {
@@ -99,7 +105,7 @@ export class PackWriter {
   }
 
   get isFull(): boolean {
-    return this.byteLength >= this.#targetBytes;
+    return this.byteLength >= this.#targetBytes || this.#entries.length >= maxPackRecords;
   }
 
   /**

@@ -9,6 +9,7 @@ import { deleteBackup } from "../backups/deleteBackup.ts";
 import { restoreBackup } from "../backups/restoreBackup.ts";
 import { createCheckpoint } from "../checkpoints/createCheckpoint.ts";
 import { addServer } from "../resources/addServer.ts";
+import { catalogFindings } from "../support/catalog-findings.ts";
 import { cancelTask } from "../tasks/cancelTask.ts";
 import { createVault } from "../vaults/createVault.ts";
 import { deleteVault } from "../vaults/deleteVault.ts";
@@ -75,6 +76,7 @@ test(
       ["available", "replication", "far", copies.id, disk.id, source.protectedAt, record?.destinationCheckpointId],
     );
     assert.equal(backup.statistics?.dataBytes, source.statistics?.dataBytes);
+    for (const { projectId } of [caller, other]) assert.deepEqual(await catalogFindings(context, projectId, () => {}), []);
     await assert.rejects(copyBackup(context, caller, { backupId, ...destination }), refusal("replicaExists"));
     const tasks = [
       ...(await catalog.tasks.list(caller.projectId, { type: "replication" }, page)).items,
@@ -159,6 +161,7 @@ test("a server's backup is copied with its disks", { timeout: 120_000 }, async (
   await assert.rejects(copyBackup(context, caller, { backupId: child!.id, ...destination }), refusal("backupNotReplicable"));
   await copyBackup(context, caller, { backupId: parent.id, ...destination });
   await world.runAll();
+  assert.deepEqual(await catalogFindings(context, caller.projectId, () => {}), []);
   const [copy] = (await catalog.backups.list(caller.projectId, { vaultId: copies.id, parentId: null }, page)).items;
   assert.deepEqual([copy?.backup.status, copy?.children.map(({ status }) => status)], ["available", ["available", "available"]]);
   assert.equal((await catalog.tasks.list(caller.projectId, { type: "replica" }, page)).items[0]?.result["newBytes"], 0);

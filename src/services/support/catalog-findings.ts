@@ -51,7 +51,9 @@ async function disagreement(
   if (row === undefined) return "the store has it, the catalog does not know it";
   const document = readDocument(root.document, { projectId, backupId });
   if (typeof document === "string") return document;
-  const different = fixed.filter((field) => row[field] !== document.backup[field]);
+  const sealed = document.backup;
+  // A copy from another place may have been sealed without its instant.
+  const different = fixed.filter((field) => row[field] !== sealed[field] && !(field === "protectedAt" && sealed[field] === null));
   if (row.rootKey !== rootObjectKey(projectId, backupId)) return `the catalog looks for its root object at ${row.rootKey}`;
   return different.length === 0 ? undefined : `the catalog and the store do not say the same of its ${different.join(", ")}`;
 }
