@@ -209,6 +209,7 @@ export const task = Type.Object({
       bytes_done: number,
       bytes_total: nullable(number),
       rate: Type.Number({ minimum: 0 }),
+      seconds_left: nullable(number),
     }),
     resource: Type.Object({ id: textOrNull, name: textOrNull, type: textOrNull, extra_info: Type.Null() }),
     backup: Type.Optional(

@@ -76,7 +76,7 @@ policy = client.create_policy(
 associated = cbr.VaultAssociate(policy_id=policy.id)
 client.associate_vault_policy(cbr.AssociateVaultPolicyRequest(vault_id=vault.id, body=associated))
 policies = client.list_policies(cbr.ListPoliciesRequest(vault_id=vault.id)).policies
-seen["policies"] = [(found.id == policy.id, found.trigger.properties.pattern == [pattern]) for found in policies]
+seen["policies"] = [found.id == policy.id and found.trigger.properties.pattern == [pattern] for found in policies]
 seen["added"] = client.add_vault_resource(
     cbr.AddVaultResourceRequest(
         vault_id=vault.id,
