@@ -101,7 +101,7 @@ onEachDatabase("what may go is looked at where it was asked for, and not while a
   await policies.requestExpiry(two!);
   await policies.update("q", { enabled: false });
   assert.deepEqual(await at(true), [one]);
-  await policies.clearExpiry(one!);
+  await policies.clearExpiry(applied(one!, "p"));
   assert.deepEqual(await at(true), []);
 });
 

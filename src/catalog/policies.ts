@@ -115,31 +115,32 @@ export function createPolicyTable(db: Db): PolicyTable {
       await db.write
         .updateTable("vault_policies")
         .set({ expiry_due: 1 })
-        .where("vault_id", "=", vaultId)
-        .where("operation_type", "=", "backup")
         .where("expiry_due", "=", 0)
+        .where(sql<boolean>`((vault_id = ${vaultId} and operation_type = 'backup') or destination_vault_id = ${vaultId})`)
         .execute();
     },
-    async clearExpiry(vaultId) {
-      await db.write.updateTable("vault_policies").set({ expiry_due: 0 }).where("vault_id", "=", vaultId).execute();
+    async clearExpiry({ vaultId, policyId }) {
+      await db.write.updateTable("vault_policies").set({ expiry_due: 0 }).where("vault_id", "=", vaultId).where("policy_id", "=", policyId).execute();
     },
     async toExpire(isDue) {
       const rows = await db.read
         .selectFrom("vault_policies")
         .selectAll()
-        .where("operation_type", "=", "backup")
         .$if(isDue, (query) => query.where("expiry_due", "=", 1))
         .orderBy("vault_id")
         .execute();
       return (await joined(db, rows.map(applications.fromRow))).filter(({ policy }) => policy.enabled);
     },
-    async retained(vaultId) {
+    async retained(vaultId, sourceVaultId) {
       const rows = await db.read
         .selectFrom("backups")
         .select(["id", "resource_id", "created_at", "status"])
         .where("vault_id", "=", vaultId)
         .where("auto_trigger", "=", 1)
         .where("parent_id", "is", null)
+        .$if(sourceVaultId !== undefined, (query) =>
+          query.where(sql<boolean>`id in (select destination_backup_id from replication_records where source_vault_id = ${sourceVaultId!})`),
+        )
         // A failed deletion leaves an error that has statistics: that one is for a person to look at.
         .where(sql<boolean>`(status in ('available', 'waiting_restore', 'restoring') or (status = 'error' and statistics is null))`)
         .execute();

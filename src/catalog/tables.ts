@@ -476,13 +476,13 @@ export interface PolicyTable {
   advance(application: VaultPolicy, to: TimestampUs): Promise<boolean>;
   /** Of all vaults that it is applied to. */
   setNextDue(policyId: Id, nextDueAt: TimestampUs | null): Promise<void>;
-  /** A backup of the vault has ended: look at what may go. */
+  /** A backup of the vault, or a copy in it, has ended: look at what may go. */
   requestExpiry(vaultId: Id): Promise<void>;
-  clearExpiry(vaultId: Id): Promise<void>;
-  /** Enabled backup policies, each with one vault: all of them, or those where it was asked for to look at what may go. */
+  clearExpiry(application: VaultPolicy): Promise<void>;
+  /** Enabled policies, each with one vault: all of them, or those where it was asked for to look at what may go. */
   toExpire(isDue: boolean): Promise<AppliedPolicy[]>;
-  /** The automatic backups of a vault that are complete, or that failed. */
-  retained(vaultId: Id): Promise<Retained[]>;
+  /** The automatic backups of a vault that are complete, or that failed; of one for copies, those that came from another vault. */
+  retained(vaultId: Id, sourceVaultId?: Id): Promise<Retained[]>;
   /** When the last full backup of a resource in a vault was made, and how many incremental ones since; undefined when nothing is known. */
   sinceFull(vaultId: Id, resourceId: Id): Promise<{ fullAt: TimestampUs; incrementals: number } | undefined>;
   noteBackup(backup: { vaultId: Id; resourceId: Id; incremental: boolean; createdAt: TimestampUs }): Promise<void>;

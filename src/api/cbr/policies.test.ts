@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { ask, type DialectApp, openDialectApp, projectB } from "../../../test/support/dialect-app.ts";
+import { ask, type DialectApp, openDialectApp, projectA, projectB } from "../../../test/support/dialect-app.ts";
 import { billing, cbr, newVault, unknownId } from "../../../test/support/dialect-fixtures.ts";
 
 let service: DialectApp;
 before(async () => {
   service = await openDialectApp();
+  const { identity } = service.context.catalog;
+  await identity.insertDomain({ id: "default", name: "Default" });
+  for (const id of [projectA, projectB]) await identity.insertProject({ id, domainId: "default", name: id, description: "", enabled: true });
 });
 after(() => service.close());
 
@@ -174,6 +177,7 @@ describe("CBR: policies of vaults", () => {
     const backup = await made();
     const replication = await made({ operation_type: "replication" });
     const away = await made({ operation_type: "replication", operation_definition: { destination_region: "r-9", destination_project_id: projectB } });
+    const foreign = await made({ operation_type: "replication", operation_definition: { destination_project_id: projectB } });
     const refusals: [string, object, string][] = [
       [unknownId, { policy_id: backup.id }, "6105"],
       [vaultId, { policy_id: unknownId }, "6000"],
@@ -186,6 +190,7 @@ describe("CBR: policies of vaults", () => {
       [vaultId, { policy_id: replication.id, destination_vault_id: unknownId }, "6120"],
       [vaultId, { policy_id: replication.id, destination_vault_id: vaultId }, "6119"],
       [vaultId, { policy_id: away.id, destination_vault_id: replicas }, "6118"],
+      [vaultId, { policy_id: foreign.id, destination_vault_id: unknownId }, "6118"],
       [vaultId, { add_policy_ids: [backup.id, replication.id], destination_vault_id: unknownId }, "6120"],
     ];
     for (const [id, sent, code] of refusals) {

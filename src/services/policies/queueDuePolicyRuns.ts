@@ -1,6 +1,6 @@
 import type { AppliedPolicy, Tables } from "#catalog/tables.ts";
 import { DomainError, errorKinds } from "#model/errors.ts";
-import type { Id } from "#model/ids.ts";
+import type { Id, TimestampUs } from "#model/ids.ts";
 import { isSet, scheduleOf } from "#model/policy.ts";
 import type { Policy } from "#model/policy.ts";
 import { objectTypeOf, providerIds } from "#model/provider.ts";
@@ -10,6 +10,8 @@ import type { Vault } from "#model/vault.ts";
 import { queueCheckpoint } from "../checkpoints/createCheckpoint.ts";
 import type { Context } from "../context.ts";
 import { noteTaskEnd } from "../events/noteTaskEnd.ts";
+import { replicateVault } from "../replication/replicateVault.ts";
+import { destinationOf } from "../support/apply-policy.ts";
 import { dayUs } from "../support/backup-rows.ts";
 import type { Run } from "../support/backup-rows.ts";
 import { newTask } from "../support/new-task.ts";
@@ -40,25 +42,41 @@ export async function queueDuePolicyRuns(context: Context): Promise<number> {
   return turns;
 }
 
-async function runOne(context: Context, { application, policy }: AppliedPolicy): Promise<boolean> {
+async function runOne(context: Context, applied: AppliedPolicy): Promise<boolean> {
+  const { application, policy } = applied;
   const caller = { projectId: policy.projectId, userId: policy.userId, requestId: `req-${context.random.uuid()}` };
   const next = nextRun(context.clock.nowUs(), scheduleOf(policy));
   try {
+    if (policy.operationType === "replication") return await replicate(context, applied, caller, next);
     return await context.catalog.transaction(async (tables) => {
       if (!(await tables.policies.advance(application, next))) return false;
-      if (policy.operationType === "replication") throw new DomainError("destinationVaultUnknown", "Nothing can be replicated yet.");
       await queueBackups(context, tables, caller, policy, application.vaultId);
       return true;
     });
   } catch (error) {
     if (!(error instanceof DomainError)) throw error;
     return context.catalog.transaction(async (tables) => {
-      if (!(await tables.policies.advance(application, next))) return false;
-      const vault = await tables.vaults.get(policy.projectId, application.vaultId);
+      const isOurs = policy.operationType === "replication" || (await tables.policies.advance(application, next));
+      const vault = isOurs ? await tables.vaults.get(policy.projectId, application.vaultId) : undefined;
       if (vault !== undefined) await leaveVault(context, tables, caller, policy, vault, error);
-      return true;
+      return isOurs;
     });
   }
+}
+
+/** The destination may be another service, so that this is not one transaction: a crash in between leaves the copies to the next run. */
+async function replicate(context: Context, { application, policy }: AppliedPolicy, caller: Run["caller"], next: TimestampUs): Promise<boolean> {
+  const { vaultId, destinationVaultId } = application;
+  if (!(await context.catalog.policies.advance(application, next))) return false;
+  const { retentionDurationDays } = policy.definition;
+  await replicateVault(context, caller, {
+    ...destinationOf(context, policy, destinationVaultId!),
+    vaultId,
+    autoTrigger: true,
+    policyId: policy.id,
+    retentionDays: isSet(retentionDurationDays) ? retentionDurationDays : null,
+  });
+  return true;
 }
 
 async function queueBackups(context: Context, tables: Tables, caller: Run["caller"], policy: Policy, vaultId: Id): Promise<void> {
@@ -100,7 +118,7 @@ async function dueForFull(context: Context, tables: Tables, policy: Policy, vaul
 }
 
 /** Reasons that pass by themselves: the run is left out, and nothing has failed. */
-const passing: readonly string[] = ["vaultBusy", "nothingToBackUp"];
+const passing: readonly string[] = ["vaultBusy", "nothingToBackUp", "vaultBeingReplicated", "nothingToReplicate"];
 
 /** The whole run could not be queued. */
 async function leaveVault(context: Context, tables: Tables, caller: Run["caller"], policy: Policy, vault: Vault, reason: DomainError): Promise<void> {
@@ -119,7 +137,7 @@ async function leaveVault(context: Context, tables: Tables, caller: Run["caller"
 /** What did not run is seen in the operation log all the same. */
 async function leaveTask(context: Context, tables: Tables, caller: Run["caller"], policy: Policy, told: Partial<Task>): Promise<void> {
   const now = context.clock.nowUs();
-  const common = { projectId: policy.projectId, type: "backup" as const, policyId: policy.id, requestId: caller.requestId };
+  const common = { projectId: policy.projectId, type: policy.operationType, policyId: policy.id, requestId: caller.requestId };
   const task = newTask(context, { ...common, startedAt: now, endedAt: now, ...told });
   await tables.tasks.insert(task);
   await noteTaskEnd(tables, task);

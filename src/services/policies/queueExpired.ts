@@ -2,8 +2,10 @@ import type { AppliedPolicy, Tables } from "#catalog/tables.ts";
 import { DomainError } from "#model/errors.ts";
 import type { Id, ProjectId } from "#model/ids.ts";
 import { expire, expireFailed } from "#model/retention.ts";
+import type { Retained } from "#model/retention.ts";
 import { queueDeletion } from "../backups/deleteBackup.ts";
 import type { Context } from "../context.ts";
+import { destinationOf } from "../support/apply-policy.ts";
 import { dayUs } from "../support/backup-rows.ts";
 
 const atOnce = 100;
@@ -36,15 +38,25 @@ function isOpen({ clock, settings }: Context): boolean {
 async function expireVault(context: Context, applied: AppliedPolicy): Promise<number> {
   const { catalog } = context;
   const { application, policy } = applied;
-  const { vaultId } = application;
   // Cleared before the look: a backup that ends meanwhile asks for another one.
-  await catalog.policies.clearExpiry(vaultId);
-  const retained = await catalog.policies.retained(vaultId);
-  const ids = [...expire(retained, policy.definition), ...expireFailed(retained, context.clock.nowUs())];
+  await catalog.policies.clearExpiry(application);
+  const { projectId, retained } = await governed(context, applied);
   const fates = [];
-  for (const id of ids) fates.push(await deleteOne(context, policy.projectId, id, applied));
-  if (fates.includes("later")) await catalog.policies.requestExpiry(vaultId);
+  for (const id of [...expire(retained, policy.definition), ...expireFailed(retained, context.clock.nowUs())]) {
+    fates.push(await deleteOne(context, projectId, id, applied));
+  }
+  if (fates.includes("later")) await catalog.policies.requestExpiry(application.destinationVaultId ?? application.vaultId);
   return fates.filter((fate) => fate === "queued").length;
+}
+
+/** What a policy decides upon: the automatic backups of its vault, or the copies of them. Copies in another region only have their time. */
+async function governed(context: Context, { application, policy }: AppliedPolicy): Promise<{ projectId: ProjectId; retained: Retained[] }> {
+  const { vaultId, destinationVaultId } = application;
+  const { policies } = context.catalog;
+  if (destinationVaultId === null) return { projectId: policy.projectId, retained: await policies.retained(vaultId) };
+  const { destinationRegion, destinationProjectId } = destinationOf(context, policy, destinationVaultId);
+  const isHere = destinationRegion === context.settings.region;
+  return { projectId: destinationProjectId, retained: isHere ? await policies.retained(destinationVaultId, vaultId) : [] };
 }
 
 /** Once a day: failed automatic backups are kept for a month, also where none follows. */
@@ -57,8 +69,8 @@ async function expireOldFailures(context: Context): Promise<number> {
   await catalog.meta.set(lastFailedKey, String(now));
   let queued = 0;
   for (const applied of await catalog.policies.toExpire(false)) {
-    const ids = expireFailed(await catalog.policies.retained(applied.application.vaultId), now);
-    for (const id of ids) if ((await deleteOne(context, applied.policy.projectId, id, applied)) === "queued") queued++;
+    const { projectId, retained } = await governed(context, applied);
+    for (const id of expireFailed(retained, now)) if ((await deleteOne(context, projectId, id, applied)) === "queued") queued++;
   }
   return queued;
 }

@@ -24,7 +24,7 @@ const askedAtOnce = 1000;
 
 /**
  * Queues the copying of every available backup of a vault that has no copy at the destination (CBR's CopyCheckpoint). What came from there is not
- * sent back.
+ * sent back; a policy leaves out what was copied there before, too.
  * @throws DomainError `vaultNotFound`, `vaultBeingReplicated`, `nothingToReplicate`, `vaultTypeNotReplicable`, `regionNotReachable`,
  * `destinationUnreachable`, and what `examineDestination` says of the destination
  */
@@ -51,6 +51,8 @@ export async function replicateVault(
       const backup = copied.has(id) ? undefined : await tables.backups.get(caller.projectId, id);
       if (backup?.status !== "available") continue;
       const known = await tables.replications.ofBackup(id);
+      // A policy copies a backup once: a copy that retention let go is not made again.
+      if (input.autoTrigger && known.some((record) => record.sourceBackupId === id && isTo(record, input) && record.status === "success")) continue;
       if (known.some((record) => record.destinationBackupId === id && isFrom(record, input) && replicationIsOver(record.status))) continue;
       const { autoTrigger = false, policyId = null, retentionDays = null } = input;
       made.push(await insertCopying(context, tables, { caller, vault, backup, destination: input, autoTrigger, policyId, retentionDays }));

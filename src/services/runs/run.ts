@@ -55,5 +55,5 @@ export async function finishTask(tables: Tables, task: Task, end: TaskEnd): Prom
   if (!ended) throw new StaleTaskError(`task ${task.id} is not this run's any more`);
   const now = await tables.tasks.get(task.projectId, task.id);
   if (now !== undefined) await noteTaskEnd(tables, now);
-  if (task.type === "backup" && task.vaultId !== null) await tables.policies.requestExpiry(task.vaultId);
+  if ((task.type === "backup" || task.type === "replica") && task.vaultId !== null) await tables.policies.requestExpiry(task.vaultId);
 }
