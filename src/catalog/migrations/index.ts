@@ -10,6 +10,7 @@ import { vaultMoves } from "./0009-vault-moves.ts";
 import { members } from "./0010-members.ts";
 import { replication } from "./0011-replication.ts";
 import { endedTasks } from "./0012-ended-tasks.ts";
+import { listIndexes } from "./0013-list-indexes.ts";
 import type { Migration } from "./migration.ts";
 
 /** In order. A released migration is never edited: what is wrong with it is put right by a later one. */
@@ -26,4 +27,5 @@ export const migrations: readonly Migration[] = [
   members,
   replication,
   endedTasks,
+  listIndexes,
 ];
