@@ -17,6 +17,8 @@ export interface Bars {
   stop(): void;
 }
 
+const isWide = (): boolean => (process.stderr.columns ?? 80) >= 110;
+
 const noBar: Bar = { update() {}, finish() {} };
 
 /** Bars with rate and time left on a terminal; only remarks where standard error is none; nothing at all when not wanted. */
@@ -25,11 +27,12 @@ export function createBars(isWanted: boolean): Bars {
   const plainNote = (text: string): void => void process.stderr.write(`${text}\n`);
   if (!process.stderr.isTTY) return { add: () => noBar, note: plainNote, stop() {} };
   const bars = new MultiBar({
-    format: "{name} [{bar}] {percentage}%  {done}/{size}  {speed}/s  {left}  {phase}",
+    // What matters most comes first: a line is cut at the terminal's edge.
+    format: "{name} [{bar}] {percentage}%  {left}  {speed}/s  {done}/{size}  {phase}",
     stream: process.stderr,
     clearOnComplete: false,
     fps: 5,
-    barsize: 24,
+    barsize: isWide() ? 24 : 10,
     forceRedraw: true,
     // The terminal is left as it is, so that Ctrl-C may end the program at any time.
     hideCursor: false,
@@ -58,7 +61,8 @@ export function createBars(isWanted: boolean): Bars {
 }
 
 function createBar(bars: MultiBar, name: string): Bar {
-  const payload = { name: name.slice(0, 28).padEnd(28), done: "-", size: "-", speed: "-", left: "", phase: "" };
+  const nameWidth = isWide() ? 28 : 16;
+  const payload = { name: name.slice(0, nameWidth).padEnd(nameWidth), done: "-", size: "-", speed: "-", left: "", phase: "" };
   const bar = bars.create(1, 0, payload);
   const startedMs = performance.now();
   const meanRate = (bytes: number): number => Math.round(bytes / Math.max(0.001, (performance.now() - startedMs) / 1000));

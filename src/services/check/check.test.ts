@@ -214,4 +214,15 @@ test("figures come from what was really done", async () => {
   assert.equal((await value("tasks_total", { type: "backup", status: "success" })) - before[1]!, 1);
   assert.ok((await value("store_requests_total", { operation: "put", outcome: "ok" })) >= puts + 3, "a data pack, a page pack and a root");
   assert.ok((await value("compression_ratio")) > 0 && (await value("dedup_ratio")) > 0);
+  assert.deepEqual([await value("lease_age_seconds"), await value("store_errors_total")], [0, 0]);
+
+  // A worker that claims and falls silent.
+  const { id } = await createCheck(world.context, caller, { readData: null });
+  const now = clock.nowUs();
+  const silent = (await world.catalog.tasks.claim({ owner: "silent", now, leaseUntil: now + 3600e6 }))!;
+  assert.equal(silent.id, id);
+  clock.advance(90_000);
+  assert.equal(Math.floor(await value("lease_age_seconds")), 90);
+  assert.equal(await value("tasks_running"), 1);
+  await world.catalog.tasks.finish(id, silent.fencingToken, { status: "failed", now: clock.nowUs() });
 });
