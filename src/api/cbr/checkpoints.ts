@@ -1,7 +1,8 @@
-import { Type } from "@sinclair/typebox";
+import { type Static, Type } from "@sinclair/typebox";
 import { DomainError } from "#model/errors.ts";
 import { isUuid } from "#model/ids.ts";
 import { createCheckpoint } from "#services/checkpoints/createCheckpoint.ts";
+import type { CreateCheckpointInput } from "#services/checkpoints/createCheckpoint.ts";
 import { showCheckpoint } from "#services/checkpoints/showCheckpoint.ts";
 import { defineRoute } from "../http/route.ts";
 import { renderCheckpoint } from "./render-checkpoint.ts";
@@ -26,6 +27,15 @@ const createBody = Type.Object({
   }),
 });
 
+function readDetail({ id, type, extra_info: extra }: Static<typeof resourceSchema>): NonNullable<CreateCheckpointInput["resourceDetails"]>[number] {
+  return {
+    id,
+    type,
+    ...(extra?.exclude_volumes ? { excludeVolumes: extra.exclude_volumes } : {}),
+    ...(extra?.include_volumes && extra.include_volumes.length > 0 ? { includeVolumes: extra.include_volumes.map((volume) => volume.id) } : {}),
+  };
+}
+
 export const checkpointRoutes = [
   defineRoute({
     method: "POST",
@@ -43,15 +53,14 @@ export const checkpointRoutes = [
         throw new DomainError("invalidRequest", "checkpoint.parameters.retention_duration: must be -1 or at least 1 day", {
           field: "checkpoint.parameters.retention_duration",
         });
-      const ids = [...(parameters?.resources ?? []), ...(parameters?.resource_details ?? []).map((resource) => resource.id)];
-      const chosen = parameters?.resources || parameters?.resource_details;
       const view = await createCheckpoint(context, caller, {
         vaultId,
         description: parameters?.description ?? null,
         incremental: parameters?.incremental ?? true,
         autoTrigger: parameters?.auto_trigger ?? false,
         ...(parameters?.name ? { name: parameters.name } : {}),
-        ...(chosen && ids.length > 0 ? { resourceIds: [...new Set(ids)] } : {}),
+        ...(parameters?.resources && parameters.resources.length > 0 ? { resourceIds: parameters.resources } : {}),
+        ...(parameters?.resource_details ? { resourceDetails: parameters.resource_details.map(readDetail) } : {}),
         ...(days > 0 ? { retentionDays: days } : {}),
       });
       return { body: { checkpoint: renderCheckpoint(view) } };

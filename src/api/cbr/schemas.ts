@@ -26,7 +26,12 @@ export const resourceSchema = Type.Object({
   id: idSchema,
   type: Type.String({ maxLength: 64 }),
   name: maybe(Type.String({ maxLength: 255 })),
-  extra_info: maybe(Type.Object({ exclude_volumes: maybe(Type.Array(idSchema, { maxItems: 256 })) })),
+  extra_info: maybe(
+    Type.Object({
+      exclude_volumes: maybe(Type.Array(idSchema, { maxItems: 256 })),
+      include_volumes: maybe(Type.Array(Type.Object({ id: idSchema, os_version: maybe(Type.String({ maxLength: 255 })) }), { maxItems: 256 })),
+    }),
+  ),
 });
 /** An enterprise project id: text, though some pages print a number. */
 export const enterpriseProjectSchema = Type.Union([Type.String({ maxLength: 36 }), Type.Integer({ minimum: 0 })]);

@@ -44,7 +44,7 @@ export async function runBackups(client: Client, request: RunRequest, bars: Bars
     checkpoint: { vault_id: request.vaultId, parameters },
   });
   const tasks = await until("the run's tasks", 60, async () => {
-    const found = await tasksOfCheckpoint(client, request.vaultId, checkpoint.id);
+    const found = (await tasksOfCheckpoint(client, request.vaultId, checkpoint.id)).filter((task) => task.status !== "skipped");
     return found.length > 0 ? found : undefined;
   });
   const ended = await Promise.all(tasks.map((task) => watchTask(client, task.id, bars)));

@@ -1,10 +1,11 @@
 import type { Tables } from "#catalog/tables.ts";
 import type { Backup } from "#model/backup.ts";
 import type { Caller } from "#model/caller.ts";
-import type { Checkpoint } from "#model/checkpoint.ts";
+import type { Checkpoint, SkippedResource } from "#model/checkpoint.ts";
 import { DomainError, errorKinds } from "#model/errors.ts";
 import type { ErrorCode } from "#model/errors.ts";
 import type { Id, TimestampUs } from "#model/ids.ts";
+import { objectTypeOf, providerIds } from "#model/provider.ts";
 import type { Resource, Server } from "#model/resource.ts";
 import type { Vault, VaultResource } from "#model/vault.ts";
 import type { Context } from "../context.ts";
@@ -13,7 +14,10 @@ import type { IncludedDisk, Run } from "../support/backup-rows.ts";
 import { refuseFullVault } from "../support/capacity.ts";
 import { checkDescription, checkName, checkWholeNumber } from "../support/checks.ts";
 import { viewCheckpoint } from "../support/checkpoint-view.ts";
+import { insertEndedTask } from "../support/ended-task.ts";
 import { findVault } from "../support/find.ts";
+import { chooseResources } from "../support/run-resources.ts";
+import type { RunResource } from "../support/run-resources.ts";
 import type { CheckpointView } from "../views.ts";
 
 export interface CreateCheckpointInput {
@@ -25,6 +29,8 @@ export interface CreateCheckpointInput {
   autoTrigger?: boolean;
   /** A subset of the vault's resources; absent = all of them, with `autoTrigger` without those that are suspended. */
   resourceIds?: Id[];
+  /** As `resourceIds`, with what of each is backed up. */
+  resourceDetails?: RunResource[];
   /** Days that the backups are kept; absent = until deleted. An extension of ours to `parameters`. */
   retentionDays?: number;
 }
@@ -42,7 +48,8 @@ interface Ready {
 }
 
 /**
- * Queues a backup of each resource of a vault that can be backed up now, all in one restore point; tells which were left out and why.
+ * Queues a backup of each resource of a vault that can be backed up now, all in one restore point; tells which were left out and why, and leaves a
+ * skipped task for each.
  * @throws DomainError `vaultNotFound`, `vaultStatusForbidsBackup`, `vaultKindCannotBackUp`, `vaultBusy`, `vaultFull`, `resourceNotInVault`,
  * `nothingToBackUp`, `invalidRequest`
  */
@@ -76,19 +83,42 @@ export async function queueCheckpoint(
   await refuseVault(context, tables, vault);
   const autoTrigger = input.autoTrigger ?? false;
   const bound = await tables.vaults.resourcesOf(vault.id);
-  const leavesOut = autoTrigger && input.resourceIds === undefined;
-  const chosen = chooseResources(leavesOut ? bound.filter((each) => !each.suspended) : bound, input.resourceIds);
+  const leavesOut = autoTrigger && input.resourceIds === undefined && (input.resourceDetails?.length ?? 0) === 0;
+  const chosen = await chooseResources(tables, vault.projectId, leavesOut ? bound.filter((each) => !each.suspended) : bound, input);
   const runName = name ?? generatedName(context, vault, autoTrigger);
   const { ready, skipped } = await sortOut(tables, caller, chosen);
   const checkpoint = newCheckpoint(context, vault, { name: runName, description, retentionDays, skipped });
   await tables.checkpoints.insert(checkpoint);
   const run: Run = { caller, vault, checkpoint, autoTrigger, incremental: input.incremental ?? true, policyId: input.policyId ?? null };
   for (const [index, each] of ready.entries()) {
-    const backupName = chosen.length === 1 ? runName : `${runName}-${String(index + 1).padStart(4, "0")}`;
+    const backupName = chosen.length === 1 ? runName : numberedName(runName, index + 1);
     const incremental = run.incremental && input.fullResourceIds?.has(each.resource.id) !== true;
     await queue(context, tables, { ...run, incremental }, each, backupName);
   }
+  for (const each of skipped) await leaveOut(context, tables, run, each);
   return checkpoint;
+}
+
+/** `name-0001` and so on, no longer than a name may be. */
+const numberedName = (name: string, number: number): string => `${name.slice(0, 59)}-${String(number).padStart(4, "0")}`;
+
+async function leaveOut(context: Context, tables: Tables, { caller, vault, checkpoint, policyId = null }: Run, left: SkippedResource): Promise<void> {
+  await insertEndedTask(context, tables, {
+    projectId: vault.projectId,
+    type: "backup",
+    status: "skipped",
+    policyId,
+    requestId: caller.requestId,
+    vaultId: vault.id,
+    vaultName: vault.name,
+    checkpointId: checkpoint.id,
+    providerId: providerIds[objectTypeOf[left.type]],
+    resourceId: left.id,
+    resourceName: left.name,
+    resourceType: left.type,
+    errorCode: left.code,
+    errorMessage: left.reason,
+  });
 }
 
 async function refuseVault(context: Context, tables: Tables, vault: Vault): Promise<void> {
@@ -99,14 +129,6 @@ async function refuseVault(context: Context, tables: Tables, vault: Vault): Prom
   const open = await tables.tasks.openTasks({ vaultId: vault.id });
   if (open.some((task) => task.type === "backup")) throw new DomainError("vaultBusy", `A backup of vault ${vault.id} is under way.`);
   await refuseFullVault(context, tables, vault);
-}
-
-function chooseResources(bound: readonly VaultResource[], wanted: readonly Id[] | undefined): VaultResource[] {
-  const foreign = wanted?.find((id) => !bound.some((each) => each.resourceId === id));
-  if (foreign !== undefined) throw new DomainError("resourceNotInVault", `resources: ${foreign} is not in the vault`, { field: "resources" });
-  const chosen = wanted === undefined ? [...bound] : bound.filter((each) => wanted.includes(each.resourceId));
-  if (chosen.length === 0) throw new DomainError("nothingToBackUp", "There is no resource to back up.");
-  return chosen;
 }
 
 async function sortOut(tables: Tables, caller: Pick<Caller, "projectId">, chosen: readonly VaultResource[]) {

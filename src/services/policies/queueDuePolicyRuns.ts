@@ -3,18 +3,16 @@ import { DomainError, errorKinds } from "#model/errors.ts";
 import type { Id, TimestampUs } from "#model/ids.ts";
 import { isSet, scheduleOf } from "#model/policy.ts";
 import type { Policy } from "#model/policy.ts";
-import { objectTypeOf, providerIds } from "#model/provider.ts";
+import { providerIds } from "#model/provider.ts";
 import { nextRun } from "#model/schedule.ts";
-import type { Task } from "#model/task.ts";
 import type { Vault } from "#model/vault.ts";
 import { queueCheckpoint } from "../checkpoints/createCheckpoint.ts";
 import type { Context } from "../context.ts";
-import { noteTaskEnd } from "../events/noteTaskEnd.ts";
 import { replicateVault } from "../replication/replicateVault.ts";
 import { destinationOf } from "../support/apply-policy.ts";
 import { dayUs } from "../support/backup-rows.ts";
 import type { Run } from "../support/backup-rows.ts";
-import { newTask } from "../support/new-task.ts";
+import { insertEndedTask } from "../support/ended-task.ts";
 
 /** Most vaults that are looked at in one go: the rest has its turn at the next tick. */
 const atOnce = 500;
@@ -81,28 +79,13 @@ async function replicate(context: Context, { application, policy }: AppliedPolic
 
 async function queueBackups(context: Context, tables: Tables, caller: Run["caller"], policy: Policy, vaultId: Id): Promise<void> {
   const { retentionDurationDays } = policy.definition;
-  const checkpoint = await queueCheckpoint(context, tables, caller, {
+  await queueCheckpoint(context, tables, caller, {
     vaultId,
     autoTrigger: true,
     policyId: policy.id,
     fullResourceIds: await dueForFull(context, tables, policy, vaultId),
     ...(isSet(retentionDurationDays) ? { retentionDays: retentionDurationDays } : {}),
   });
-  const vault = await tables.vaults.get(policy.projectId, vaultId);
-  for (const { id, type, name, code, reason } of checkpoint.skipped) {
-    await leaveTask(context, tables, caller, policy, {
-      status: "skipped",
-      vaultId,
-      vaultName: vault?.name ?? null,
-      checkpointId: checkpoint.id,
-      providerId: providerIds[objectTypeOf[type]],
-      resourceId: id,
-      resourceName: name,
-      resourceType: type,
-      errorCode: code,
-      errorMessage: reason,
-    });
-  }
 }
 
 /** Resources of the vault that have had their number of incremental backups since the last full one, which was a day ago at least. */
@@ -124,21 +107,16 @@ const passing: readonly string[] = ["vaultBusy", "nothingToBackUp", "vaultBeingR
 async function leaveVault(context: Context, tables: Tables, caller: Run["caller"], policy: Policy, vault: Vault, reason: DomainError): Promise<void> {
   const status = passing.includes(reason.code) ? "skipped" : "failed";
   context.log.warn({ policyId: policy.id, vaultId: vault.id, status, reason: reason.message }, "a policy did not run");
-  await leaveTask(context, tables, caller, policy, {
+  await insertEndedTask(context, tables, {
+    projectId: policy.projectId,
+    type: policy.operationType,
     status,
+    policyId: policy.id,
+    requestId: caller.requestId,
     vaultId: vault.id,
     vaultName: vault.name,
     providerId: providerIds[vault.objectType],
     errorCode: errorKinds[reason.code].cbr,
     errorMessage: reason.message,
   });
-}
-
-/** What did not run is seen in the operation log all the same. */
-async function leaveTask(context: Context, tables: Tables, caller: Run["caller"], policy: Policy, told: Partial<Task>): Promise<void> {
-  const now = context.clock.nowUs();
-  const common = { projectId: policy.projectId, type: policy.operationType, policyId: policy.id, requestId: caller.requestId };
-  const task = newTask(context, { ...common, startedAt: now, endedAt: now, ...told });
-  await tables.tasks.insert(task);
-  await noteTaskEnd(tables, task);
 }

@@ -5,23 +5,33 @@ import type { Task } from "#model/task.ts";
 import type { ProtectStatus, Vault, VaultResource } from "#model/vault.ts";
 import type { VaultResourceView, VaultView } from "../views.ts";
 import { topLevelBackups } from "./doom.ts";
+import { restoreInput } from "./task-input.ts";
 
-/** What the open tasks of a resource say about its protection; undefined when none does. */
-function fromTasks(tasks: readonly Task[]): ProtectStatus | undefined {
+/** What the open tasks of a resource say about its protection; undefined when none does. A restore of its backup onto another one says nothing. */
+function fromTasks(tasks: readonly Task[], resourceId: Id): ProtectStatus | undefined {
   if (tasks.some((task) => task.type === "remove_resource" || task.type === "vault_delete")) return "removing";
-  if (tasks.some((task) => task.type === "restore")) return "restoring";
+  if (tasks.some((task) => task.type === "restore" && restoreInput(task).targetResourceId === resourceId)) return "restoring";
   if (tasks.some((task) => task.type === "backup")) return "protecting";
   return undefined;
 }
 
-/** Derived, never stored: what is going on with the resource, else how its newest backup in the vault ended. */
-async function protectStatusOf(tables: Tables, vault: Vault, resourceId: Id, resource: Resource | undefined): Promise<ProtectStatus> {
-  if (vault.status === "deleting") return "removing";
-  if (resource?.type === "OS::Cinder::Volume") {
-    if (resource.status === "restoring-backup") return "restoring";
-    if (resource.status === "backing-up") return "protecting";
+/** What the disks of a resource say about it; those that are not backed up with it say nothing. */
+async function fromDisks(tables: Tables, resource: Resource | undefined, excluded: readonly Id[]): Promise<ProtectStatus | undefined> {
+  if (resource === undefined) return undefined;
+  const volumes = resource.type === "OS::Cinder::Volume" ? [resource] : [];
+  for (const { volumeId } of resource.type === "OS::Nova::Server" ? resource.disks : []) {
+    const volume = excluded.includes(volumeId) ? undefined : await tables.resources.getVolume(resource.projectId, volumeId);
+    if (volume !== undefined) volumes.push(volume);
   }
-  const busy = fromTasks(await tables.tasks.openTasks({ resourceId }));
+  if (volumes.some((volume) => volume.status === "restoring-backup")) return "restoring";
+  return volumes.some((volume) => volume.status === "backing-up") ? "protecting" : undefined;
+}
+
+/** Derived, never stored: what is going on with the resource, else how its newest backup in the vault ended. */
+async function protectStatusOf(tables: Tables, vault: Vault, bound: VaultResource, resource: Resource | undefined): Promise<ProtectStatus> {
+  const { resourceId } = bound;
+  if (vault.status === "deleting") return "removing";
+  const busy = (await fromDisks(tables, resource, bound.excludeVolumes)) ?? fromTasks(await tables.tasks.openTasks({ resourceId }), resourceId);
   if (busy !== undefined) return busy;
   const newest = await tables.backups.list(vault.projectId, { vaultId: vault.id, resourceId, parentId: null }, { limit: 1, offset: 0 });
   return newest.items[0]?.backup.status === "error" ? "error" : "available";
@@ -36,7 +46,8 @@ export async function viewResources(
 ): Promise<VaultResourceView[]> {
   const figures = new Map((await tables.vaults.figuresOf(vault.id)).map((each) => [each.resourceId, each]));
   const views: VaultResourceView[] = [];
-  for (const { resourceId, type, excludeVolumes, suspended } of bound) {
+  for (const each of bound) {
+    const { resourceId, type, excludeVolumes, suspended } = each;
     const resource = await tables.resources.get(vault.projectId, resourceId);
     const known = resource ?? fallback?.(resourceId);
     const figure = figures.get(resourceId) ?? (await figuresOfUnbound(tables, vault, resourceId));
@@ -45,7 +56,7 @@ export async function viewResources(
       type,
       name: known?.name ?? "",
       sizeGib: known?.sizeGib ?? 0,
-      protectStatus: await protectStatusOf(tables, vault, resourceId, resource),
+      protectStatus: await protectStatusOf(tables, vault, each, resource),
       backupSizeBytes: figure.storedBytes,
       backupCount: figure.backupCount,
       excludeVolumes,
