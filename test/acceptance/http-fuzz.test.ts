@@ -9,20 +9,17 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import fc from "fast-check";
-import { assertErrorShape, type Dialect } from "../support/error-shape.ts";
+import { assertErrorShape, assertTellsNothing, type Dialect } from "../support/error-shape.ts";
 import { Client, devProjectId } from "../support/client.ts";
-import { idFor, likeSchema, nastyText, nastyValue, type Pool, type Schema } from "../support/schema-arbitrary.ts";
+import { encode, headerText, requestFor, type FuzzedOperation } from "../support/fuzz-request.ts";
+import { nastyText, type Pool, type Schema } from "../support/schema-arbitrary.ts";
 import { type Service, startService } from "../support/service.ts";
 
 const MiB = 1024 * 1024;
 const GiB = 1024 * MiB;
 
-interface Operation {
-  method: string;
-  path: string;
+interface Operation extends FuzzedOperation {
   dialect: Dialect;
-  parameters: { name: string; in: string }[];
-  body: Schema | undefined;
   /** Of several paths to the same handler, the first. */
   isFirst: boolean;
 }
@@ -135,85 +132,16 @@ async function assertUnharmed(): Promise<void> {
   assert.ok(Buffer.from(bytes).equals(untouched.content));
 }
 
-const headerText = fc.string({
-  unit: fc
-    .integer({ min: 0x20, max: 0xff })
-    .filter((code) => code !== 0x7f)
-    .map((code) => String.fromCharCode(code)),
-  maxLength: 60,
-});
-const headersArbitrary = fc
-  .record(
-    {
-      "content-type": fc.oneof(
-        { weight: 20, arbitrary: fc.constantFrom("application/json", "application/octet-stream", "text/plain", "application/json; charset=utf-16") },
-        { weight: 1, arbitrary: fc.constantFrom("", ";;;", "json") },
-        { weight: 1, arbitrary: headerText },
-      ),
-      "openstack-api-version": fc.oneof(
-        fc.constantFrom("volume 3.0", "volume 3.64", "volume 3.999", "volume latest", "volume", "compute 2.1", "volume 3.-1"),
-        headerText,
-      ),
-      range: fc.oneof(fc.constantFrom("bytes=0-", "bytes=0-99", "bytes=-5", "bytes=99999999999999-", "bytes=5-1"), headerText),
-      "content-range": fc.oneof(
-        fc.constantFrom("bytes 0-99/*", "bytes 5-1/*", "bytes 99999999999-99999999999/*", "bytes 0-0/1073741824"),
-        headerText,
-      ),
-      "x-subject-token": headerText,
-      accept: headerText,
-      host: fc.constantFrom("cbr.example", "x y", "", "[::1]:80", "a".repeat(300)),
-    },
-    { requiredKeys: [] },
-  )
-  .map((headers) => headers as Record<string, string>);
-
-const encode = (text: string): string => (/^[\x21-\x7e]+$/.test(text) && !/[#?]/.test(text) ? text : encodeURIComponent(text.toWellFormed()));
-
-/** A request near to what an operation takes. */
-function requestFor(operation: Operation) {
-  const inPath = operation.parameters.filter((parameter) => parameter.in === "path");
-  const inQuery = operation.parameters.filter((parameter) => parameter.in === "query").map((parameter) => parameter.name);
-  const params = fc.tuple(
-    ...inPath.map(({ name }) =>
-      name === "project_id" ? fc.oneof({ weight: 15, arbitrary: fc.constant(devProjectId) }, { weight: 1, arbitrary: nastyText }) : idFor(name, pool),
-    ),
-  );
-  const pair = fc.tuple(
-    inQuery.length === 0 ? nastyText : fc.oneof({ weight: 5, arbitrary: fc.constantFrom(...inQuery) }, { weight: 1, arbitrary: nastyText }),
-    fc.oneof(nastyText, idFor("", pool), fc.constantFrom("available", "error", "true", "created_at:asc", "id", "5")),
-  );
-  const body: fc.Arbitrary<Uint8Array | undefined> =
-    operation.body === undefined
-      ? fc.option(fc.uint8Array({ maxLength: 40 }), { nil: undefined, freq: 4 })
-      : fc.oneof(
-          { weight: 12, arbitrary: likeSchema(operation.body, "body", pool).map((value) => Buffer.from(JSON.stringify(value) ?? "")) },
-          { weight: 1, arbitrary: nastyValue.map((value) => Buffer.from(JSON.stringify(value))) },
-          { weight: 1, arbitrary: fc.uint8Array({ maxLength: 60 }) },
-          {
-            weight: 1,
-            arbitrary: fc.constantFrom('{"a":', "{", '"', "[".repeat(20_000), '{"vault":{"name":"x"}', "\ufeff{}").map((text) => Buffer.from(text)),
-          },
-          { weight: 1, arbitrary: fc.constant(undefined) },
-        );
-  return fc
-    .record({ params, query: fc.array(pair, { maxLength: 3 }), headers: headersArbitrary, body })
-    .map(({ params: values, query, headers, body: bytes }) => {
-      let turn = 0;
-      const path = operation.path.replaceAll(/\{\w+\}/g, () => encode(values[turn++] ?? ""));
-      const search = query.map(([name, value]) => `${encode(name)}=${encode(value)}`).join("&");
-      return { path: search === "" ? path : `${path}?${search}`, headers, body: bytes };
-    });
-}
-
 /** Sends `runs` requests; tells how often each status came. */
 async function attack(operation: Operation, runs: number): Promise<Record<number, number>> {
   const statuses: Record<number, number> = {};
   await fc.assert(
-    fc.asyncProperty(requestFor(operation), async ({ path, headers, body }) => {
+    fc.asyncProperty(requestFor(operation, pool, devProjectId), async ({ path, headers, body }) => {
       const answer = await send(operation.method, path, { "x-auth-token": client.token, ...headers }, body);
       statuses[answer.status] = (statuses[answer.status] ?? 0) + 1;
       const told = `${operation.method} ${path} → ${answer.status} ${answer.text.slice(0, 500)}`;
       assert.ok(answer.status >= 200 && answer.status < 500, told);
+      assertTellsNothing(answer, [folder], told);
       if (answer.status >= 400) assertErrorShape(operation.dialect, operation.method, answer, told);
     }),
     { numRuns: runs, seed: 20_260_101 },

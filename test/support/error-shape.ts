@@ -55,3 +55,9 @@ export function assertErrorShape(dialect: Dialect, method: string, answer: Answe
   } else assert.ok(faultNames.has(name), told);
   assert.equal(code, answer.status, told);
 }
+
+/** Fails when any answer, an error or not, lacks the request's id or tells of places on the machine. */
+export function assertTellsNothing({ headers, text }: Answered, places: readonly string[], told: string): void {
+  assert.match(String(headers["x-request-id"]), /^req-[0-9a-f-]{36}$/, told);
+  for (const place of [...places, "node_modules", "node:internal"]) assert.ok(!text.includes(place), told);
+}

@@ -13,6 +13,8 @@ export interface Schema {
   maximum?: number;
   minLength?: number;
   maxLength?: number;
+  pattern?: string;
+  maxItems?: number;
 }
 
 /** Texts that have broken other services. */
@@ -90,16 +92,30 @@ export function idFor(name: string, { ids }: Pool): fc.Arbitrary<string> {
   );
 }
 
+/** Texts of a pattern, where there is something that makes them: not for those that look ahead. */
+function ofPattern(pattern: string | undefined): fc.Arbitrary<string>[] {
+  if (pattern === undefined || pattern.includes("(?")) return [];
+  return [fc.stringMatching(new RegExp(pattern), { size: "small" })];
+}
+
 function textFor(schema: Schema, name: string, pool: Pool): fc.Arbitrary<unknown> {
   if (/ids?$|volid$/.test(name)) return idFor(name.replace(/volid$/, "volume_id").replace(/^(target|source)_volume/, "volume"), pool);
   if (name === "type") return fc.constantFrom("OS::Cinder::Volume", "OS::Nova::Server", "OS::Tape");
   if (name === "object_type") return fc.constantFrom("disk", "server", "turbo", "tape");
-  const { minLength = 0, maxLength = 20 } = schema;
+  const { minLength = 0, maxLength = 20, pattern } = schema;
+  const atTheEdge = [minLength - 1, minLength, maxLength, maxLength + 1].filter((length) => length >= 0 && length <= 5000).map((n) => "e".repeat(n));
   return fc.oneof(
     { weight: 6, arbitrary: fc.stringMatching(/^[a-z0-9]{1,8}$/) },
+    { weight: 2, arbitrary: fc.constantFrom(...atTheEdge) },
+    ...ofPattern(pattern).map((arbitrary) => ({ weight: 6, arbitrary })),
     { weight: 1, arbitrary: fc.string({ minLength, maxLength: Math.max(minLength, Math.min(maxLength, 80)) }) },
     { weight: 1, arbitrary: fc.constantFrom("/etc/passwd", "az1") },
   );
+}
+
+/** The smallest and largest number that the schema takes, and the next beyond. */
+function atTheEdge({ minimum = 0, maximum = 100 }: Schema): number[] {
+  return [minimum - 1, minimum, maximum, maximum + 1];
 }
 
 function rightFor(schema: Schema, name: string, pool: Pool): fc.Arbitrary<unknown> {
@@ -118,10 +134,24 @@ function rightFor(schema: Schema, name: string, pool: Pool): fc.Arbitrary<unknow
       return fc.tuple(...parts).map((given) => Object.fromEntries(given.flat() as [string, unknown][]));
     }
     case "array":
-      return fc.array(likeSchema(schema.items ?? {}, name, pool), { maxLength: 3 });
+      return fc.oneof(
+        { weight: 12, arbitrary: fc.array(likeSchema(schema.items ?? {}, name, pool), { maxLength: 3 }) },
+        // One more than there may be, all alike.
+        {
+          weight: 1,
+          arbitrary: likeSchema(schema.items ?? {}, name, pool).map((one) => Array.from({ length: (schema.maxItems ?? 20) + 1 }, () => one)),
+        },
+      );
     case "integer":
     case "number":
-      return fc.oneof(fc.integer({ min: schema.minimum ?? -5, max: Math.min(schema.maximum ?? 100, 100) }), nastyNumber);
+      return fc.oneof(
+        {
+          weight: 4,
+          arbitrary: fc.integer({ min: schema.minimum ?? -5, max: Math.max(schema.minimum ?? -5, Math.min(schema.maximum ?? 100, 100)) }),
+        },
+        { weight: 2, arbitrary: fc.constantFrom(...atTheEdge(schema)) },
+        { weight: 1, arbitrary: nastyNumber },
+      );
     case "boolean":
       return fc.boolean();
     case "null":
