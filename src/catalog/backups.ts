@@ -156,16 +156,22 @@ export function createBackupTable(db: Db): BackupTable {
   };
 }
 
-/** What a project may see: its own, what is shared with it, or both. */
+/**
+ * What a project may see: its own, what is shared with it, or both. Only top-level backups are shared, so that nothing is asked of `parent_id` beside a
+ * share: it would be what the database searches by.
+ */
 function visibleTo(projectId: ProjectId, filter: BackupFilter): Condition[] {
-  const { own = "private", memberStatus, allProjects } = filter;
-  const hasMember: Condition[] =
-    memberStatus === undefined ? [] : [sql`id in (select backup_id from members where ${allOf(equals("status", memberStatus))})`];
-  const ofProject = [...equals("project_id", allProjects ? undefined : projectId), ...hasMember];
+  const { own = "private", memberStatus, parentId, allProjects } = filter;
+  const ofProject = equals("project_id", allProjects ? undefined : projectId);
+  if (memberStatus !== undefined)
+    ofProject.push(sql`id in (select backup_id from members where ${allOf([...ofProject, ...equals("status", memberStatus)])})`);
   if (own === "private") return ofProject;
   const received = isReceived(projectId, filter, equals("status", memberStatus ?? "accepted"));
-  return own === "shared" ? [received] : [sql`((${allOf(ofProject)}) or ${received})`];
+  if (own === "shared") return [received];
+  return [sql`((${allOf([...ofProject, ...(parentId === null ? [isTopLevel] : [])])}) or ${received})`];
 }
+
+const isTopLevel: Condition = sql`parent_id is null`;
 
 /** A vault holds what was made in it, and what its project received into it. */
 function inVault(projectId: ProjectId, filter: BackupFilter): Condition[] {
@@ -183,7 +189,8 @@ function isReceived(projectId: ProjectId, { parentId }: BackupFilter, share: rea
 }
 
 function conditionsOf(filter: BackupFilter): Condition[] {
-  const parent: Condition[] = filter.parentId === null ? [sql`parent_id is null`] : equals("parent_id", filter.parentId);
+  const { parentId, own = "private" } = filter;
+  const parent: Condition[] = parentId !== null ? equals("parent_id", parentId) : own === "private" ? [isTopLevel] : [];
   return [
     ...parent,
     ...equals("checkpoint_id", filter.checkpointId),
