@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { createSecretBox, deriveIdentityKeys } from "#api/auth/secrets.ts";
+import { createSecureContext } from "node:tls";
 import { bootstrapIdentity, type FirstAccounts } from "#api/identity/bootstrap.ts";
 import { createIdentity } from "#api/identity/identity.ts";
 import { listRoutes } from "#api/http/routes.ts";
@@ -20,6 +21,7 @@ import { backgroundIdle } from "#services/support/background.ts";
 import { startWorker } from "#worker/start.ts";
 import { keepStates } from "#worker/state-keeper.ts";
 import type { Settings } from "./config.ts";
+import { readPeers } from "./peers-file.ts";
 import { StartError } from "./start-failure.ts";
 
 /** The running service. */
@@ -52,6 +54,7 @@ export async function startApp(settings: Settings, parts: AppParts): Promise<App
     for (let closer = closers.pop(); closer !== undefined; closer = closers.pop()) await closer();
   };
   try {
+    const tls = readTls(settings);
     const paths = makeFolders(settings.data);
     const lock = lockFolder(settings.data);
     closers.push(() => lock.release());
@@ -77,6 +80,9 @@ export async function startApp(settings: Settings, parts: AppParts): Promise<App
       settings: { ...serviceSettings(settings), nodeId: await nodeIdOf(catalog, random), volumesPath: paths.volumes },
       wake: () => {},
       secrets: createSecretBox(deriveIdentityKeys(masterKey).webhook, random),
+      ...(settings.peersFile === undefined
+        ? {}
+        : { peers: readPeers(settings.peersFile, { region: settings.region, cert: tls?.cert, key: tls?.key }) }),
       ...(settings.rolesFile === undefined ? {} : { roles: readRoles(settings.rolesFile) }),
     };
     const identity = await createIdentity({ context, masterKey, tokenLifetimeSeconds: settings.tokenLifetimeSeconds });
@@ -96,6 +102,7 @@ export async function startApp(settings: Settings, parts: AppParts): Promise<App
       hostRules: settings.hostRules,
       vbs: { serviceMetadataType: settings.vbsServiceMetadataType },
       refuseDependentDeletes: settings.refuseDependentDeletes,
+      tls,
     });
     closers.push(() => closeListener(listener, clock, graceMs));
     for (const pattern of context.roles?.idlePatterns(listRoutes(listener).map(({ route }) => route.action)) ?? [])
@@ -142,6 +149,25 @@ function makeFolders(data: string): Paths {
   };
   for (const folder of [data, paths.store, paths.volumes]) mkdirSync(folder, { recursive: true, mode: 0o700 });
   return paths;
+}
+
+function readTls({ tlsCert, tlsKey, tlsClientCa }: Settings): { cert: string; key: string; clientCa: string | undefined } | undefined {
+  const read = (path: string): string => {
+    try {
+      return readFileSync(path, "utf8");
+    } catch (error) {
+      throw new StartError(`the file ${path} cannot be read: ${(error as Error).message}`, { cause: error });
+    }
+  };
+  if (tlsCert === undefined && tlsKey === undefined && tlsClientCa === undefined) return undefined;
+  if (tlsCert === undefined || tlsKey === undefined) throw new StartError("--tls-cert and --tls-key go together, and --tls-client-ca with them");
+  const tls = { cert: read(tlsCert), key: read(tlsKey), clientCa: tlsClientCa === undefined ? undefined : read(tlsClientCa) };
+  try {
+    createSecureContext({ cert: tls.cert, key: tls.key, ...(tls.clientCa === undefined ? {} : { ca: tls.clientCa }) });
+  } catch (error) {
+    throw new StartError(`TLS cannot be served with ${tlsCert} and ${tlsKey}: ${(error as Error).message}`, { cause: error });
+  }
+  return tls;
 }
 
 function readRoles(path: string): RoleBook {

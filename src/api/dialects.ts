@@ -34,6 +34,7 @@ import { checkRoutes } from "./opencbr/checks.ts";
 import { dataRoutes } from "./opencbr/data.ts";
 import { eventRoutes } from "./opencbr/events.ts";
 import { webhookRoutes } from "./opencbr/webhooks.ts";
+import { replicationRoutes as peerRoutes } from "./opencbr/replication.ts";
 import { resourceRoutes } from "./opencbr/resources.ts";
 import { taskRoutes } from "./opencbr/tasks.ts";
 import { volumeTagRoutes } from "./vbs/volume-tags.ts";
@@ -96,6 +97,7 @@ export function dialects(options: BlockStorageOptions): Dialect[] {
       routes: [...blockStorageRoutes("v2", options), ...cloudBackupRoutes, ...volumeTagRoutes],
     },
     { name: "vbs", prefixes: ["/volume/v1/:project_id", "/v1/:project_id"], routes: jobRoutes },
+    { name: "opencbr", prefixes: ["/opencbr/v1/replication"], routes: peerRoutes },
     {
       name: "opencbr",
       prefixes: ["/opencbr/v1/:project_id"],

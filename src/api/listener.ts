@@ -23,6 +23,8 @@ export interface ListenerOptions {
   hostRules: boolean;
   vbs: { serviceMetadataType: "seed" | "otc2022" };
   refuseDependentDeletes: boolean;
+  /** PEM. With `clientCa` a client may show a certificate of these authorities; other regions' services do. Absent = plain HTTP. */
+  tls?: { cert: string; key: string; clientCa?: string | undefined } | undefined;
   /** Whether work is taken: for `/readyz`. Absent = when the catalog answers. */
   isReady?: () => Promise<boolean>;
 }
@@ -51,7 +53,7 @@ export function createListener(options: ListenerOptions): FastifyInstance {
       sendError(runtime, dialectOfPath(pathOf(request.url)), request, reply, error);
     },
   };
-  const app: FastifyInstance = fastify(serverOptions);
+  const app = openServer(serverOptions, options.tls);
   const runtime: ApiRuntime = {
     context,
     authenticate: identity.authenticate,
@@ -91,6 +93,16 @@ export function createListener(options: ListenerOptions): FastifyInstance {
     sendError(runtime, dialect, request, reply, failure);
   });
   return app;
+}
+
+/** Clients without a certificate are served too: only what is for other regions asks for one. */
+function openServer(options: FastifyServerOptions, tls: ListenerOptions["tls"]): FastifyInstance {
+  if (tls === undefined) return fastify(options);
+  const { cert, key, clientCa } = tls;
+  const clients = clientCa === undefined ? {} : { ca: clientCa, requestCert: true, rejectUnauthorized: false };
+  // The framework's types tell servers with and without TLS apart; nothing here does.
+  const secure: FastifyServerOptions = Object.assign({}, options, { https: { cert, key, minVersion: "TLSv1.2", ...clients } });
+  return fastify(secure);
 }
 
 /** Which methods a path has. Only asked for what no route answers. */

@@ -17,6 +17,7 @@ import { userPassword } from "./user/password.ts";
 import { backupCreate } from "./backup/create.ts";
 import { backupDelete } from "./backup/delete.ts";
 import { backupList } from "./backup/list.ts";
+import { backupCopies, backupReplicate } from "./backup/replicate.ts";
 import { backupRestore } from "./backup/restore.ts";
 import { backupAccept, backupMembers, backupReject, backupShare, backupUnshare } from "./backup/share.ts";
 import { backupDeleted, backupUndelete } from "./backup/undelete.ts";
@@ -50,6 +51,7 @@ import { vaultDelete } from "./vault/delete.ts";
 import { vaultList } from "./vault/list.ts";
 import { vaultLock } from "./vault/lock.ts";
 import { vaultMigrate } from "./vault/migrate.ts";
+import { vaultReplicate } from "./vault/replicate.ts";
 import { vaultShow } from "./vault/show.ts";
 import { vaultSummary } from "./vault/summary.ts";
 import { vaultResume, vaultSuspend } from "./vault/suspend.ts";
@@ -85,7 +87,7 @@ const groups: Record<string, { doc: string; commands: Register[] }> = {
   },
   resource: { doc: "what can be protected: add, list, show, remove", commands: [resourceAdd, resourceList, resourceShow, resourceRemove] },
   vault: {
-    doc: "vaults: create, update, lock, bind, suspend, resume, migrate, list, show, summary, delete",
+    doc: "vaults: create, update, lock, bind, suspend, resume, migrate, replicate, list, show, summary, delete",
     commands: [
       vaultCreate,
       vaultUpdate,
@@ -94,6 +96,7 @@ const groups: Record<string, { doc: string; commands: Register[] }> = {
       vaultSuspend,
       vaultResume,
       vaultMigrate,
+      vaultReplicate,
       vaultList,
       vaultShow,
       vaultSummary,
@@ -101,7 +104,7 @@ const groups: Record<string, { doc: string; commands: Register[] }> = {
     ],
   },
   backup: {
-    doc: "backups: create, list, show, restore, delete, deleted, undelete, damage, share, unshare, members, accept, reject",
+    doc: "backups: create, list, show, restore, delete, deleted, undelete, damage, replicate, copies, share, unshare, members, accept, reject",
     commands: [
       backupCreate,
       backupList,
@@ -111,6 +114,8 @@ const groups: Record<string, { doc: string; commands: Register[] }> = {
       backupDeleted,
       backupUndelete,
       backupDamage,
+      backupReplicate,
+      backupCopies,
       backupShare,
       backupUnshare,
       backupMembers,

@@ -42,6 +42,7 @@ import { ChunkIndex } from "./index.ts";
 import type { Reconciled } from "./index-reconcile.ts";
 import type { TenantKeys } from "./keys.ts";
 import { BackupOffer } from "./offer.ts";
+import { PeerBackup } from "./origin-peer.ts";
 import { TenantBackup } from "./origin-tenant.ts";
 import { ReplicaFeed } from "./replica-feed.ts";
 import type { Origin } from "./replica-feed.ts";
@@ -150,10 +151,11 @@ export class EngineCore implements Engine {
     return this.#inTurn(control, async (inTurn) => {
       const { tenant, backupId, from, document, compressionLevel } = request;
       const keys = await this.#keysOf(tenant, true);
-      const origin = await this.#originOf(from, tenant);
+      const origin = from.kind === "peer" ? new PeerBackup(from, this.#clock, inTurn.signal) : await this.#originOf(from, tenant);
       try {
         const offer = await origin.describe();
-        const known = from.tenant === tenant ? sameIds : this.#index.replicaRefs.of(tenant, keys, from.tenant);
+        const source = from.kind === "peer" ? from.source : from.tenant;
+        const known = from.kind === "tenant" && source === tenant ? sameIds : this.#index.replicaRefs.of(tenant, keys, source);
         const feed = new ReplicaFeed(origin, offer, known);
         const run = { tenant, backupId, feed, document, chunkBytes: offer.chunkBytes, compressionLevel };
         const outcome = await new BackupRun(this.#context, run, keys, inTurn).run();
@@ -164,11 +166,19 @@ export class EngineCore implements Engine {
     });
   }
 
+  readOffer({ tenant, backupId, audience, part }: Parameters<Engine["readOffer"]>[0]): Promise<Uint8Array> {
+    return engineErrors(async () => (await this.#offerOf(tenant, backupId, audience)).part(part));
+  }
+
   async #originOf(from: TenantOrigin, tenant: string): Promise<Origin> {
-    const keys = await this.#keysOf(from.tenant, false);
-    const root = keys && (await this.#reader.root(from.tenant, keys, from.backupId));
-    if (!keys || !root) throw new RepositoryError("missingRoot", `backup ${from.backupId} has no root object`);
-    return new TenantBackup(new BackupOffer(this.#reader, from.tenant, keys, root, from.tenant === tenant ? undefined : tenant));
+    return new TenantBackup(await this.#offerOf(from.tenant, from.backupId, from.tenant === tenant ? undefined : tenant));
+  }
+
+  async #offerOf(tenant: string, backupId: string, audience: string | undefined): Promise<BackupOffer> {
+    const keys = await this.#keysOf(tenant, false);
+    const root = keys && (await this.#reader.root(tenant, keys, backupId));
+    if (!keys || !root) throw new RepositoryError("missingRoot", `backup ${backupId} has no root object`);
+    return new BackupOffer(this.#reader, tenant, keys, root, audience);
   }
 
   restore(request: RestoreRequest, control: TaskControl): Promise<RestoreOutcome> {

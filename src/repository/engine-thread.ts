@@ -58,6 +58,11 @@ serve(port, {
     const bytes = await open().readRange(request);
     return new Moved(bytes, [bytes.buffer as ArrayBuffer]);
   },
+  async readOffer(request: Parameters<EngineCore["readOffer"]>[0]) {
+    const part = await open().readOffer(request);
+    const bytes = new Uint8Array(part);
+    return new Moved(bytes, [bytes.buffer]);
+  },
   deleteRoot: ([tenant, backupId]: [string, string]) => open().deleteRoot(tenant, backupId),
   readRoot: ([tenant, backupId]: [string, string]) => open().readRoot(tenant, backupId),
   listRoots: (tenant: string) => open().listRoots(tenant),

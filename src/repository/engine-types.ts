@@ -1,6 +1,8 @@
+import type { PeerAddress } from "#platform/peer-client.ts";
 import type { Extent, SourceSpec } from "#sources/source.ts";
 import type { StoreCount } from "#storage/counting.ts";
 import type { BinEntry } from "./collect-bin.ts";
+import type { OfferPart } from "./offer.ts";
 import type { CollectReport, CollectRequest } from "./collect.ts";
 
 /**
@@ -20,6 +22,11 @@ export interface Engine {
    * pieces that were offered. Errors: `originUnreachable`, `originRefused`, `originDamaged`.
    */
   replicate(request: ReplicateRequest, control: TaskControl): Promise<ReplicateOutcome>;
+  /**
+   * A part of a backup for somebody who copies it, as it travels (docs/format/replication.md): what is equal has equal references for one audience.
+   * Errors: `missingRoot`, `invalidRequest`.
+   */
+  readOffer(request: { tenant: string; backupId: string; audience: string; part: OfferPart }): Promise<Uint8Array>;
   restore(request: RestoreRequest, control: TaskControl): Promise<RestoreOutcome>;
   /**
    * Looks whether everything that the tenant's backups lead to is there and sound, and keeps what it found: what is damaged is stored again by the
@@ -65,17 +72,29 @@ export interface Engine {
   close(): Promise<void>;
 }
 
-/** Where the image of a copy comes from: a backup of this repository. */
+export type { OfferPart } from "./offer.ts";
+
+/** A backup of this repository that a copy is made of. */
 export interface TenantOrigin {
   kind: "tenant";
   tenant: string;
   backupId: string;
 }
 
+/** A backup that another service offers. */
+export interface PeerOrigin {
+  kind: "peer";
+  peer: PeerAddress;
+  /** Of the offer, below the peer's base URL. */
+  path: string;
+  /** Names the source: what is known of its pieces is kept under this. */
+  source: string;
+}
+
 export interface ReplicateRequest {
   tenant: string;
   backupId: string;
-  from: TenantOrigin;
+  from: TenantOrigin | PeerOrigin;
   /** Sealed into the root object: the complete backup document, as JSON. */
   document: unknown;
   /** zstd level; 0 stores chunks as they are. */

@@ -37,6 +37,7 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     ...(opened as Pick<Engine, "repositoryId" | "store">),
     backup: (request, control) => remote.call("backup", request, control) as Promise<BackupOutcome>,
     replicate: (request, control) => remote.call("replicate", request, control) as Promise<ReplicateOutcome>,
+    readOffer: (request) => remote.call("readOffer", request) as Promise<Uint8Array>,
     restore: (request, control) => remote.call("restore", request, control) as Promise<RestoreOutcome>,
     discardRoot: (tenant, backupId) => remote.call("discardRoot", [tenant, backupId]) as Promise<void>,
     listDeleted: (tenant) => remote.call("listDeleted", tenant) as ReturnType<Engine["listDeleted"]>,

@@ -3,6 +3,7 @@ import { defaultRoleBook, type RoleBook } from "#model/roles.ts";
 import type { Clock } from "#platform/clock.ts";
 import type { Log } from "#platform/log.ts";
 import type { Random } from "#platform/random.ts";
+import type { Peer } from "./replication/peers.ts";
 import type { Engine } from "#repository/engine-types.ts";
 
 /** Keeps secrets of the catalog under the master key. */
@@ -26,6 +27,8 @@ export interface Context {
   secrets: SecretBox;
   /** The roles that there are; absent = the built-in ones. Ask by {@link rolesOf}. */
   roles?: RoleBook;
+  /** Other regions' services; absent = none. Ask by `peersOf`. */
+  peers?: readonly Peer[];
   /** How a file is cloned by shared blocks; absent = as the file system can. Tells whether it could. */
   clone?: (from: string, to: string) => Promise<boolean>;
 }

@@ -98,6 +98,19 @@ describe("a disk's life at the command line", () => {
     assert.match(text.stdout, /second +disk +incremental +available/);
   });
 
+  test("a copy in another vault, and the rest of the vault's backups after it", async () => {
+    const copies = (await json("vault", "create", "copies", "--replication")).vault.id;
+    const to = ["--region", "RegionOne"];
+    const { replication_record: record } = await json("backup", "replicate", backupId, ...to, "--vault", copies, "--name", "copied");
+    assert.equal(record.status, "success");
+    assert.equal((await json("backup", "show", record.destination_backup_id)).backup.name, "copied");
+    assert.equal((await json("vault", "replicate", vaultId, ...to, "--to", copies)).replication_records.length, 1);
+    assert.deepEqual((await json("backup", "copies", backupId)).replication_records, [record]);
+    const again = await runCommand(["backup", "replicate", backupId, ...to, "--vault", copies, "--endpoint", service.baseUrl]);
+    assert.equal(again.code, 1);
+    assert.match(again.stderr, /has a copy in RegionOne/);
+  });
+
   test("restore to a new volume and over the old one", async () => {
     const { volume } = await json("backup", "restore", backupId, "--new-volume", "restored");
     const exported = join(folder, "restored.raw");

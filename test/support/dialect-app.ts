@@ -30,6 +30,7 @@ export function imageEngine(images: Map<string, Uint8Array>): Engine {
     store: { kind: "memory", location: "memory" },
     backup: unused,
     replicate: unused,
+    readOffer: unused,
     restore: unused,
     async readRange({ backupId, offset, length }) {
       const image = images.get(backupId);

@@ -17,6 +17,8 @@ export interface Principal {
   token: TokenFacts | undefined;
   /** Of a signed request. */
   accessKey?: { id: string; isTemporary: boolean };
+  /** Of another region's service. */
+  peerRegion?: string;
 }
 
 export interface TokenFacts {

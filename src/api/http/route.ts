@@ -37,9 +37,9 @@ export interface Answer {
 
 /**
  * Who may ask: `project` = a caller of the project in the path (`:project_id`), with a role that allows the action; `token` = anybody authenticated;
- * `public` = anybody.
+ * `peer` = the services of other regions; `public` = anybody.
  */
-export type Access = "project" | "token" | "public";
+export type Access = "project" | "token" | "peer" | "public";
 
 export interface RouteHead<Body extends TSchema = TSchema> {
   /** A GET is answered to HEAD too, unless the table has a HEAD of its own. */

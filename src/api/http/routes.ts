@@ -4,6 +4,7 @@ import { DomainError } from "#model/errors.ts";
 import { auditTrailOf, type AuditMark } from "#services/audit/auditTrail.ts";
 import { rolesOf } from "#services/context.ts";
 import { nameOf } from "#services/audit/nameOf.ts";
+import { authenticatePeer } from "../auth/authenticate-peer.ts";
 import type { Principal } from "../auth/principal.ts";
 import { auditedCall, isAudited, learnedFrom } from "./audit.ts";
 import { HttpFailure, malformed } from "./failure.ts";
@@ -63,6 +64,7 @@ function createServe(runtime: ApiRuntime, registered: RegisteredRoute) {
   const trail = isAudited(route) ? auditTrailOf(context) : undefined;
 
   function authenticate(request: FastifyRequest, raw: Uint8Array): Principal | Promise<Principal> {
+    if (access === "peer") return authenticatePeer(context, { headers: request.headers, socket: request.raw.socket });
     const { project_id: projectId } = request.params as Record<string, string | undefined>;
     return runtime.authenticate({ method: request.method, url: request.originalUrl, headers: request.headers, raw, address: request.ip, projectId });
   }

@@ -30,7 +30,19 @@ export interface WireBackup {
   resource_size: number;
   created_at: string;
   children: WireBackup[];
+  replication_records: WireCopy[];
   extend_info: { incremental: boolean; snapshot_id: string | null; [more: string]: unknown };
+}
+
+/** One copying of a backup. */
+export interface WireCopy {
+  id: string;
+  status: string;
+  source_region: string;
+  source_backup_id: string;
+  destination_region: string;
+  destination_backup_id: string | null;
+  extra_info: { progress: number; fail_code: string; fail_reason: string };
 }
 
 /** A project that a backup is shared with. */

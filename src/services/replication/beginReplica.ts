@@ -1,5 +1,6 @@
 import type { Tables } from "#catalog/tables.ts";
 import type { Backup } from "#model/backup.ts";
+import { DomainError } from "#model/errors.ts";
 import { objectTypeOf, providerIds } from "#model/provider.ts";
 import type { ReplicationRecord } from "#model/replication.ts";
 import type { Task } from "#model/task.ts";
@@ -23,6 +24,7 @@ export async function beginReplica(context: Context, sender: Sender, order: Copy
   const begun = await context.catalog.transaction(async (tables) => {
     const { record } = order;
     const known = await tables.replications.get(record.id);
+    refuseForeign(context, sender, order, known);
     const before = known?.destinationBackupId ? await tables.backups.get(known.destinationProjectId, known.destinationBackupId) : undefined;
     if (known !== undefined && known.status !== "fail" && before !== undefined) return known;
     const vault = await findDestination(context, tables, sender, { ...order, ...record });
@@ -40,6 +42,23 @@ export async function beginReplica(context: Context, sender: Sender, order: Copy
   });
   context.wake();
   return begun;
+}
+
+/** A region speaks of its own backups and its own copyings alone. */
+function refuseForeign(context: Context, sender: Sender, { record, backup, children }: CopyOrder, known: ReplicationRecord | undefined): void {
+  const { sourceRegion, sourceProjectId, sourceBackupId, destinationRegion, destinationProjectId } = record;
+  const isWhole =
+    destinationRegion === context.settings.region &&
+    backup.id === sourceBackupId &&
+    backup.parentId === null &&
+    [backup, ...children].every((each) => each.projectId === sourceProjectId) &&
+    children.every((each) => each.parentId === backup.id);
+  const isOwn = sourceRegion === ("region" in sender ? sender.region : context.settings.region);
+  const isSame =
+    known === undefined ||
+    (known.sourceRegion === sourceRegion && known.sourceBackupId === sourceBackupId && known.destinationProjectId === destinationProjectId);
+  if (!isWhole || !isOwn || !isSame)
+    throw new DomainError("invalidRequest", "record: is not of a copying from that region to here", { field: "record" });
 }
 
 async function insertReplica(

@@ -4,6 +4,7 @@ import type { Id } from "#model/ids.ts";
 import { isFull } from "#model/vault.ts";
 import type { Vault } from "#model/vault.ts";
 import { rolesOf, type Context } from "../context.ts";
+import { peerOf } from "./peers.ts";
 import type { CopyQuestion } from "./target.ts";
 
 /** Who wants to copy something to here: a user of this service, or another region's service. */
@@ -57,7 +58,10 @@ async function takesFrom(
 ): Promise<boolean> {
   const project = await tables.identity.getProject(destinationProjectId);
   if (project === undefined || !project.enabled) return false;
-  if ("region" in sender) return false;
+  if ("region" in sender) {
+    const accept = peerOf(context, sender.region)?.accept ?? [];
+    return accept.some(({ from, into }) => from === sourceProjectId && into === destinationProjectId);
+  }
   if (sourceProjectId === destinationProjectId) return true;
   return rolesOf(context).isAllowed(await tables.identity.listRoles(sender.userId, destinationProjectId), "cbr:backups:replicate");
 }

@@ -4,12 +4,16 @@ import type { Context } from "../context.ts";
 import { beginReplica } from "./beginReplica.ts";
 import { cancelReplica } from "./cancelReplica.ts";
 import { examineDestination } from "./examineDestination.ts";
+import { peerTarget } from "./peer-target.ts";
+import { peerOf } from "./peers.ts";
 import type { ReplicaTarget } from "./target.ts";
 
 /** Where copies go to, as the destination of a request names it. @throws DomainError `regionNotReachable` */
 export function targetOf(context: Context, destination: { region: string; projectId: ProjectId }, userId: Id): ReplicaTarget {
   const { region } = destination;
   if (region === context.settings.region) return thisService(context, userId);
+  const peer = peerOf(context, region);
+  if (peer !== undefined) return peerTarget(peer);
   throw new DomainError("regionNotReachable", `destination_region: ${region} is not a region that this one copies to`, {
     field: "destination_region",
   });

@@ -1,7 +1,9 @@
 import type { Backup } from "#model/backup.ts";
 import type { Id } from "#model/ids.ts";
+import { DomainError } from "#model/errors.ts";
 import { invariant } from "#platform/invariant.ts";
-import type { ReplicateOutcome } from "#repository/engine-types.ts";
+import type { PeerOrigin, ReplicateOutcome, TenantOrigin } from "#repository/engine-types.ts";
+import { audienceOf, peerOf, replicationPath } from "../replication/peers.ts";
 import { fillOf, settleUsage } from "../support/capacity.ts";
 import { findBackup } from "../support/find.ts";
 import { replicaInput } from "../support/task-input.ts";
@@ -31,7 +33,7 @@ type Result = { sealed: SealedDisk; incremental: boolean; receivedBytes: number 
  */
 export async function runReplica(run: TaskRun): Promise<void> {
   const { context, task, control } = run;
-  const { disks, recordId, sourceProjectId } = replicaInput(task);
+  const { disks, recordId } = replicaInput(task);
   const record = percentWriter(context, (progress, updatedAt) => context.catalog.replications.update(recordId, { progress, updatedAt }));
   try {
     const steps = await prepare(run);
@@ -46,7 +48,7 @@ export async function runReplica(run: TaskRun): Promise<void> {
         {
           tenant: task.projectId,
           backupId: backup.id,
-          from: { kind: "tenant", tenant: sourceProjectId, backupId: sourceBackupId },
+          from: originOf(run, sourceBackupId),
           document,
           compressionLevel: context.settings.compressionLevel,
         },
@@ -88,6 +90,16 @@ export async function runReplica(run: TaskRun): Promise<void> {
     context.log.warn({ err: error, taskId: task.id, backupId: task.backupId, reason: failure.message }, "a copy could not be made");
     await failReplica(context, task, failure, { remove: stop === "cancelled" });
   }
+}
+
+/** The backup that a disk's copy is made of: of this service, or of the region that offers it. */
+function originOf({ context, task }: TaskRun, backupId: Id): TenantOrigin | PeerOrigin {
+  const { recordId, sourceRegion, sourceProjectId } = replicaInput(task);
+  if (sourceRegion === context.settings.region) return { kind: "tenant", tenant: sourceProjectId, backupId };
+  const peer = peerOf(context, sourceRegion);
+  if (peer === undefined) throw new DomainError("regionNotReachable", `Region ${sourceRegion} is no region that this one copies from any more.`);
+  const path = `${replicationPath}/offers/${recordId}/${backupId}`;
+  return { kind: "peer", peer: peer.address, path, source: audienceOf(sourceRegion, sourceProjectId) };
 }
 
 /** Of a task that was taken over: the copies that are no longer wanted. Only their root objects are nobody's. */
