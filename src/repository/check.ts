@@ -55,7 +55,7 @@ export class CheckRun {
   async run(): Promise<CheckOutcome> {
     const started = performance.now();
     const { tenant } = this.#request;
-    for (const problem of this.#damage.fileProblems()) this.#find("index", problem, false);
+    for (const problem of await this.#damage.fileProblems()) this.#find("index", problem, false);
     const listing = await this.#list();
     await this.#checkPacks(listing);
     await this.#readData();

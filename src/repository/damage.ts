@@ -1,4 +1,5 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
+import { integrityBeside } from "./index-integrity.ts";
 import { hexOf } from "./layout.ts";
 import type { RecordKind } from "./record.ts";
 
@@ -248,12 +249,8 @@ export class DamageTable {
   }
 
   /** What SQLite itself finds wrong with the index's file; empty when it is sound. */
-  fileProblems(): string[] {
-    const told = this.#database
-      .prepare("PRAGMA integrity_check(20)")
-      .all()
-      .map((row) => String(row["integrity_check"]));
-    return told.length === 1 && told[0] === "ok" ? [] : told;
+  fileProblems(): Promise<string[]> {
+    return integrityBeside(this.#database);
   }
 
   /** Pages were told when their chunks had other places. They are told again by who needs it. */
