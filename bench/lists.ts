@@ -1,5 +1,6 @@
 /**
- * Lists with filters, and ShowBackup, over HTTP: at 10 vaults with 1,000 backups, and at 1,000 vaults with 100,000. `node bench/lists.ts [--requests 300]`.
+ * Lists with filters, and ShowBackup, over HTTP: at 10 vaults with 1,000 backups, and at 1,000 vaults with 100,000.
+ * `node bench/lists.ts [--requests 300]`.
  * Each size has a service of its own; requests go one after the other. Tells p50 and p99 of both, and the ratio of the p99s.
  */
 import { mkdtempSync, rmSync } from "node:fs";

@@ -157,8 +157,8 @@ export function createBackupTable(db: Db): BackupTable {
 }
 
 /**
- * What a project may see: its own, what is shared with it, or both. Only top-level backups are shared, so that nothing is asked of `parent_id` beside a
- * share: it would be what the database searches by.
+ * What a project may see: its own, what is shared with it, or both. Only top-level backups are shared, so that nothing is asked of `parent_id`
+ * beside a share: it would be what the database searches by.
  */
 function visibleTo(projectId: ProjectId, filter: BackupFilter): Condition[] {
   const { own = "private", memberStatus, parentId, allProjects } = filter;

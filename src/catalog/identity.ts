@@ -86,6 +86,8 @@ export function createIdentityTable(db: Db, clock: Clock): IdentityTable {
         await write.updateTable("users").set({ default_project_id: null }).where("default_project_id", "=", id).execute();
         for (const table of ["roles", "access_keys", "application_credentials"] as const)
           await write.deleteFrom(table).where("project_id", "=", id).execute();
+        // What others have shared with it.
+        await write.deleteFrom("members").where("dest_project_id", "=", id).execute();
         await write.deleteFrom("projects").where("id", "=", id).execute();
       });
     },

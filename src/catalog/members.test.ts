@@ -50,6 +50,19 @@ onEachDatabase("shares are kept, changed, listed, and go with their backup", asy
   assert.deepEqual(await members.ofOwner(sampleProject), []);
 });
 
+onEachDatabase("what is shared with a project goes with the project", async (catalog) => {
+  const { members, identity } = catalog;
+  const { disk } = await stored(catalog);
+  await identity.insertDomain({ id: "default", name: "Default" });
+  await identity.insertProject({ id: receiver, domainId: "default", name: "r", description: "", enabled: true });
+  for (const destProjectId of [receiver, stranger]) await members.insert(sampleMember({ backupId: disk.id, destProjectId }));
+  await identity.removeProject(receiver);
+  assert.deepEqual(
+    (await members.list(disk.id, {}, page)).items.map((member) => member.destProjectId),
+    [stranger],
+  );
+});
+
 onEachDatabase("an accepted share opens the backup and the disks inside it, to its receiver only", async (catalog) => {
   const { members } = catalog;
   const { disk, server, child, mine } = await stored(catalog);
