@@ -49,7 +49,7 @@ export async function viewResources(
   for (const each of bound) {
     const { resourceId, type, excludeVolumes, suspended } = each;
     const resource = await tables.resources.get(vault.projectId, resourceId);
-    const known = resource ?? fallback?.(resourceId);
+    const known = resource ?? fallback?.(resourceId) ?? (await asBackedUp(tables, vault, resourceId));
     const figure = figures.get(resourceId) ?? (await figuresOfUnbound(tables, vault, resourceId));
     views.push({
       id: resourceId,
@@ -64,6 +64,13 @@ export async function viewResources(
     });
   }
   return views;
+}
+
+/** What is no longer there stays in its vault until it is taken out, under the name that its newest backup knows. */
+async function asBackedUp(tables: Tables, vault: Vault, resourceId: Id): Promise<{ name: string; sizeGib: number } | undefined> {
+  const newest = await tables.backups.list(vault.projectId, { vaultId: vault.id, resourceId, parentId: null }, { limit: 1, offset: 0 });
+  const backup = newest.items[0]?.backup;
+  return backup && { name: backup.resourceName, sizeGib: backup.resourceSizeGib };
 }
 
 /** The vault counts only what is bound to it; the backups of anything else, such as in an implicit vault, are counted here. */

@@ -308,7 +308,13 @@ test("a waiting deletion can be taken back", async () => {
   const [after] = (await listBackups(world.context, caller, { filter: {}, page: all })).items;
   assert.equal(after!.backup.status, "available");
   await deleteVolume(world.context, caller, { volumeId: volume.id });
-  assert.deepEqual((await showVault(world.context, caller, { vaultId: vault.id })).resources, []);
   await restoreBackup(world.context, caller, { backupId: backup.id });
   await world.runAll();
+  // The disk is gone, its backups are not: the vault shows whose they are until the disk is taken out.
+  const [left] = (await showVault(world.context, caller, { vaultId: vault.id })).resources;
+  assert.deepEqual([left?.id, left?.name, left?.backupCount, left!.backupSizeBytes > 0], [volume.id, volume.name, 1, true]);
+  assert.deepEqual(await removeVaultResources(world.context, caller, { vaultId: vault.id, resourceIds: [volume.id] }), [volume.id]);
+  await world.runAll();
+  assert.deepEqual((await showVault(world.context, caller, { vaultId: vault.id })).resources, []);
+  assert.equal((await listBackups(world.context, caller, { filter: {}, page: all })).count, 0);
 });

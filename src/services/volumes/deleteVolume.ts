@@ -37,8 +37,6 @@ async function begin(context: Context, tables: Tables, caller: Caller, input: { 
     throw new DomainError("volumeStatusForbids", `Volume ${volume.id} has a snapshot that is being made or copied.`);
   }
   await takeVolume(tables, volume, ["available", "error", "error_restoring", "error_deleting"], "deleting", now);
-  const bound = await tables.vaults.vaultOf(volume.id);
-  if (bound !== undefined) await tables.vaults.unbind(bound.vaultId, volume.id);
   for (const snapshot of snapshots) await tables.snapshots.update(snapshot.id, { status: "deleting", updatedAt: now });
   return { volume, snapshots };
 }
