@@ -5,6 +5,7 @@ import { billing, cbr, newVault, newVolume, own, stored, unknownId, volume } fro
 import { accessKey, devProjectId, loginBody, otherProjectId, standingClock, startHarness } from "../../test/support/identity-listener.ts";
 import { sdkDate, signedHeaders } from "../../test/support/identity-sign.ts";
 import { CatalogError } from "#catalog/errors.ts";
+import { auditTrailOf } from "#services/audit/auditTrail.ts";
 import { publishedEvents } from "./http/audit.ts";
 
 /** The entries of the log, oldest first. */
@@ -103,6 +104,26 @@ describe("the audit log", () => {
       assert.equal(all.length, 6);
       assert.equal((await entries(service, "all_projects=true", `member@${projectA}`)).length, 5);
       assert.doesNotMatch(JSON.stringify(all), new RegExp(secret));
+    }));
+
+  test("an entry that the catalog refuses keeps no other from being written", () =>
+    withService(async (service) => {
+      await newVault(service, "before");
+      const [entry] = (await service.context.catalog.audit.list(projectA, {}, { limit: 1, offset: 0 })).items;
+      const trail = auditTrailOf(service.context);
+      trail.note({ ...entry!, requestId: "one" }, { status: 403, errorCode: null });
+      trail.note({ ...entry!, address: undefined as never }, { status: 403, errorCode: null });
+      trail.note({ ...entry!, requestId: "two" }, { status: 403, errorCode: null });
+      const log = await entries(service);
+      assert.deepEqual(
+        log.map(({ request_id: id, status }: { request_id: string; status: number }) => [id, status]),
+        [
+          [entry!.requestId, 200],
+          ["one", 403],
+          ["two", 403],
+        ],
+      );
+      assert.equal(trail.omitted, 1);
     }));
 
   test("filters and pages", () =>

@@ -331,6 +331,8 @@ describe("routing", () => {
 
   test("health, readiness, figures and the description are there for everybody", async () => {
     assert.deepEqual((await ask("GET", "/healthz")).body, { status: "ok" });
+    for (const path of ["/healthz", "/readyz", "/metrics", "/openapi.json"])
+      assert.match(String((await ask("GET", path)).headers["x-request-id"]), /^req-/, path);
     assert.deepEqual((await ask("GET", "/readyz")).body, { status: "ready" });
     await ask("GET", `/v3/${devProjectId}/vaults`);
     const { text } = await ask("GET", "/metrics");

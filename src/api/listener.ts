@@ -1,4 +1,4 @@
-import { fastify, type FastifyInstance, type FastifyRequest, type FastifyServerOptions } from "fastify";
+import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest, type FastifyServerOptions } from "fastify";
 import { auditTrailOf } from "#services/audit/auditTrail.ts";
 import type { Context } from "#services/context.ts";
 import { gatherFigures } from "#services/stats/gatherFigures.ts";
@@ -131,8 +131,10 @@ function serveOwnPaths(app: FastifyInstance, options: ListenerOptions): void {
   const { context } = options;
   const isReady = options.isReady ?? (async () => (await context.catalog.meta.get("readiness"), true));
   const metrics = createMetrics(app.api.routes);
-  app.get("/healthz", async () => ({ status: "ok" }));
-  app.get("/readyz", async (_request, reply) => {
+  const tagged = (request: FastifyRequest, reply: FastifyReply): FastifyReply => reply.header("x-request-id", request.id);
+  app.get("/healthz", async (request, reply) => tagged(request, reply).send({ status: "ok" }));
+  app.get("/readyz", async (request, reply) => {
+    tagged(request, reply);
     try {
       if (await isReady()) return { status: "ready" };
     } catch (error) {
@@ -140,6 +142,10 @@ function serveOwnPaths(app: FastifyInstance, options: ListenerOptions): void {
     }
     return reply.code(503).send({ status: "not ready" });
   });
-  app.get("/metrics", async (_request, reply) => reply.type(metrics.contentType).send(`${await metrics.metrics()}\n${await ownFigures(context)}`));
+  app.get("/metrics", async (request, reply) =>
+    tagged(request, reply)
+      .type(metrics.contentType)
+      .send(`${await metrics.metrics()}\n${await ownFigures(context)}`),
+  );
   serveOpenapi(app, options.version);
 }

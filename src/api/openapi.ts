@@ -61,6 +61,6 @@ export function openapiDocument(routes: readonly DescribedRoute[], info: { versi
 export function serveOpenapi(app: FastifyInstance, version: string): void {
   app.get("/openapi.json", async (request, reply) => {
     const text = JSON.stringify(openapiDocument(listRoutes(app), { version, url: app.api.baseUrlOf(request) }));
-    return reply.header("content-type", "application/json; charset=utf-8").send(text);
+    return reply.header("x-request-id", request.id).header("content-type", "application/json; charset=utf-8").send(text);
   });
 }

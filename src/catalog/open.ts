@@ -24,7 +24,7 @@ import { nodeSqliteDialect } from "./sqlite/dialect.ts";
 import { sqliteMigrationTarget } from "./sqlite/migration-target.ts";
 import { Mutex } from "./sqlite/mutex.ts";
 import { findDamage, followRowSums } from "./sqlite/row-sums.ts";
-import type { Catalog, Tables } from "./tables.ts";
+import type { Catalog, IdentityTable, Tables } from "./tables.ts";
 import { createTaskTable } from "./tasks.ts";
 import { createVaultTable } from "./vaults.ts";
 
@@ -93,11 +93,15 @@ export async function openCatalog(options: CatalogOptions): Promise<Catalog> {
     atomically,
     ...(reading === writing ? {} : { version: () => reading.dataVersion() }),
   };
+  let identityVersion = 0;
+  const changed = (): void => void (identityVersion += 1);
+  const tables = createTables(outside, clock);
   return {
-    ...createTables(outside, clock),
-    transaction: (work) => atomically((db) => work(createTables(db, clock))),
+    ...tables,
+    identity: watched(tables.identity, changed),
+    transaction: (work) => atomically((db) => work(createTables(db, clock))).finally(changed),
     damage: async () => (path === inMemory ? findDamage(writing) : await damageOf(path)),
-    version: () => outside.version?.(),
+    identityVersion: () => identityVersion,
     changes: () => writing.all("select total_changes() as n", [])[0]!["n"] as number,
     async close() {
       await mutex.acquire();
@@ -110,6 +114,16 @@ export async function openCatalog(options: CatalogOptions): Promise<Catalog> {
       }
     },
   };
+}
+
+/** The same table; `changed` is called whenever something in it may have become another. */
+function watched(identity: IdentityTable, changed: () => void): IdentityTable {
+  type Method = (...given: unknown[]) => Promise<unknown>;
+  const methods = Object.entries(identity as unknown as Record<string, Method>).map(([name, method]): [string, Method] => [
+    name,
+    /^(get|find|list)/.test(name) ? method : (...given) => method(...given).finally(changed),
+  ]);
+  return Object.fromEntries(methods) as unknown as IdentityTable;
 }
 
 function refuseDamaged(path: string, busyTimeoutMs: number): void {

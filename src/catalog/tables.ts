@@ -21,8 +21,8 @@ export interface Catalog extends Tables {
    * row: for a check, not for a request.
    */
   damage(): Promise<string[]>;
-  /** Another number after every commit of anybody; undefined where that cannot be told, as in memory. */
-  version(): number | undefined;
+  /** Another number after every change of who there is and who may do what; also after other transactions. Of this process, which is the only one. */
+  identityVersion(): number;
   /** Rises with every row that is written through this catalog. */
   changes(): number;
   close(): Promise<void>;

@@ -10,8 +10,8 @@ export interface TokenOptions {
   /** 32 bytes. */
   key: Uint8Array;
   identity: IdentityTable;
-  /** Another number after every commit; undefined where that cannot be told. */
-  version: () => number | undefined;
+  /** Another number after every change of users and roles. */
+  version: () => number;
   clock: Clock;
   random: Random;
   lifetimeSeconds: number;
@@ -45,13 +45,13 @@ const us = 1_000_000;
 interface Remembered {
   claimed: Principal;
   principal: Principal;
-  version: number | undefined;
+  version: number;
 }
 
 /**
  * Tokens are signed facts (JWT, HS256). What they say of roles is only what was once: who the user is and may do now is looked up, and remembered
- * until anybody commits anything, so that a change counts at once. The revoked ones are few, are loaded once and kept in memory until they would have
- * expired. One process serves the identity API.
+ * until anything of that may have changed, so that a change counts at once. The revoked ones are few, are loaded once and kept in memory until they
+ * would have expired. One process serves the identity API.
  */
 export async function createTokens({
   key,
@@ -154,7 +154,7 @@ export async function createTokens({
       }
       remembered.delete(text);
       refuseOver(known.claimed);
-      if (known.version === undefined || known.version !== version()) return lookUp(text, known.claimed);
+      if (known.version !== version()) return lookUp(text, known.claimed);
       remembered.set(text, known);
       return known.principal;
     },

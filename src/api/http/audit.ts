@@ -90,7 +90,8 @@ export function auditedCall({ dialect, route }: RegisteredRoute, request: Fastif
     resourceId: thing?.id ?? null,
     resourceName: null,
     requestId: request.id,
-    address: request.ip,
+    // Of a connection that is gone by now there is none, whatever the type says.
+    address: request.ip ?? "",
   };
 }
 

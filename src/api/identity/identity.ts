@@ -29,7 +29,7 @@ export async function createIdentity({ context, masterKey, tokenLifetimeSeconds 
   const tokens = await createTokens({
     key: keys.token,
     identity: catalog.identity,
-    version: () => catalog.version(),
+    version: () => catalog.identityVersion(),
     clock,
     random,
     lifetimeSeconds: tokenLifetimeSeconds,

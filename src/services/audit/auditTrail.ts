@@ -1,3 +1,4 @@
+import { CatalogError } from "#catalog/errors.ts";
 import type { AuditEntry } from "#model/audit.ts";
 import type { Id, TimestampUs } from "#model/ids.ts";
 import type { Context } from "../context.ts";
@@ -104,12 +105,28 @@ function createAuditTrail(context: Context): AuditTrail {
     const batch = waiting;
     waiting = new Map();
     try {
-      await catalog.transaction(async ({ audit }) => {
-        for (const [id, write] of batch) await ("insert" in write ? audit.insert(write.insert) : audit.update(id, write.update));
-      });
+      await writeAll(batch);
     } catch (error) {
+      if (error instanceof CatalogError && error.code === "constraint") return writeEach(batch);
       log.error({ err: error, entries: batch.size }, "the audit log could not be written; it is tried again with the next entry");
       waiting = new Map([...batch, ...waiting]);
+    }
+  }
+
+  const writeAll = (batch: ReadonlyMap<Id, Write>): Promise<void> =>
+    catalog.transaction(async ({ audit }) => {
+      for (const [id, write] of batch) await ("insert" in write ? audit.insert(write.insert) : audit.update(id, write.update));
+    });
+
+  /** An entry that can never be written must not keep the others from being. */
+  async function writeEach(batch: ReadonlyMap<Id, Write>): Promise<void> {
+    for (const [id, write] of batch) {
+      try {
+        await writeAll(new Map([[id, write]]));
+      } catch (error) {
+        omitted += 1;
+        log.error({ err: error, entry: write }, "an entry of the audit log was refused by the catalog");
+      }
     }
   }
 
