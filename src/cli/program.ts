@@ -4,6 +4,12 @@ import { backupDamage } from "./backup/damage.ts";
 import { accessKeyCreate } from "./access-key/create.ts";
 import { accessKeyDelete } from "./access-key/delete.ts";
 import { accessKeyList } from "./access-key/list.ts";
+import { policyBind, policyUnbind } from "./policy/bind.ts";
+import { policyCreate } from "./policy/create.ts";
+import { policyDelete } from "./policy/delete.ts";
+import { policyList } from "./policy/list.ts";
+import { policyShow } from "./policy/show.ts";
+import { policyUpdate } from "./policy/update.ts";
 import { projectCreate } from "./project/create.ts";
 import { projectDelete } from "./project/delete.ts";
 import { projectList } from "./project/list.ts";
@@ -102,6 +108,10 @@ const groups: Record<string, { doc: string; commands: Register[] }> = {
       vaultSummary,
       vaultDelete,
     ],
+  },
+  policy: {
+    doc: "when vaults are backed up or copied by themselves: create, list, show, update, delete, bind, unbind",
+    commands: [policyCreate, policyList, policyShow, policyUpdate, policyDelete, policyBind, policyUnbind],
   },
   backup: {
     doc: "backups: create, list, show, restore, delete, deleted, undelete, damage, replicate, copies, share, unshare, members, accept, reject",

@@ -216,6 +216,37 @@ describe("a disk's life at the command line", () => {
     await json("vault", "delete", picky.id);
   });
 
+  test("policies are made, applied, changed and deleted", async () => {
+    const vault = (await json("vault", "create", "by-policy")).vault.id;
+    const options = "--at 02:30 --on mo,fr --timezone Europe/Berlin --keep-days 30".split(" ");
+    const made = (await json("policy", "create", "nightly", ...options, "--vault", vault)).policy;
+    assert.deepEqual(made.trigger.properties.pattern, ["FREQ=WEEKLY;BYDAY=MO,FR;BYHOUR=02;BYMINUTE=30"]);
+    const shown = (await json("policy", "show", made.id)).policy;
+    assert.equal(shown.associated_vaults[0].vault_id, vault);
+    assert.match(shown.associated_vaults[0].next_run_at, /T0[01]:30:00/);
+    const update = async (...args: string[]) => (await json("policy", "update", made.id, ...args)).policy;
+    const changed = await update("--keep", "7", "--keep-weekly", "4", "--at", "01:00", "--every", "2");
+    assert.deepEqual(changed.operation_definition, { max_backups: 7, week_backups: 4, retention_duration_days: -1, timezone: "Europe/Berlin" });
+    assert.equal(changed.trigger.properties.timezone, "Europe/Berlin", "the zone stays");
+    assert.deepEqual(changed.trigger.properties.pattern, ["FREQ=DAILY;INTERVAL=2;BYHOUR=01;BYMINUTE=00"]);
+    assert.equal((await update("--full-every", "6", "--disable")).operation_definition.week_backups, 4, "what was not given stays");
+    assert.equal((await update("--keep-forever", "--enable")).operation_definition.max_backups, -1);
+    for (const wrong of [
+      ["create", "x"],
+      ["create", "x", "--at", "25:00"],
+      ["update", made.id],
+      ["update", made.id, "--keep", "1", "--keep-days", "1"],
+    ])
+      assert.equal((await runCommand(["policy", ...wrong, "--endpoint", service.baseUrl])).code, 2, wrong.join(" "));
+    assert.equal((await json("policy", "list", "--vault", vault)).policies.length, 1);
+    await json("policy", "unbind", made.id, vault);
+    assert.equal((await json("policy", "list", "--vault", vault)).policies.length, 0);
+    await json("policy", "bind", made.id, vault);
+    await json("policy", "delete", made.id);
+    assert.deepEqual((await json("policy", "list")).policies, []);
+    await json("vault", "delete", vault);
+  });
+
   test("backups and vaults are deleted, and the command waits until they are gone", async () => {
     await json("backup", "delete", backupId);
     assert.equal((await json("backup", "list", "--vault", vaultId)).backups.length, 1);

@@ -18,6 +18,29 @@ export interface WireVault {
   created_at: string;
 }
 
+export interface WireDefinition {
+  max_backups?: number;
+  retention_duration_days?: number;
+  day_backups?: number;
+  week_backups?: number;
+  month_backups?: number;
+  year_backups?: number;
+  timezone?: string;
+  full_backup_interval?: number;
+  destination_region?: string;
+  destination_project_id?: string;
+}
+
+export interface WirePolicy {
+  id: string;
+  name: string;
+  enabled: boolean;
+  operation_type: string;
+  operation_definition: WireDefinition;
+  trigger: { properties: { pattern: string[]; timezone?: string } };
+  associated_vaults: { vault_id: string; destination_vault_id: string | null; next_run_at: string | null }[];
+}
+
 export interface WireBackup {
   id: string;
   name: string | null;
