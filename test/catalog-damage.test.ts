@@ -155,8 +155,8 @@ test("bytes of the file: 400 cases are refused, and left as they are, or change 
 test("damage while the catalog is open is told by a look at its file, and what is written later does not hide it", async () => {
   for (const suffix of ["-wal", "-shm"]) rmSync(path + suffix, { force: true });
   writeFileSync(path, sound);
-  const word = Buffer.from(sound);
-  word.write("rEnamed", word.indexOf("renamed"));
+  // Wherever it stands: in the row, in an index, or in a place that is free now.
+  const word = Buffer.from(sound.toString("latin1").replaceAll("renamed", "rEnamed"), "latin1");
   const catalog = await openCatalog({ path });
   // In place, as a disk would do it.
   writeFileSync(path, word, { flag: "r+" });

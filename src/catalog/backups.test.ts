@@ -3,7 +3,7 @@ import { backupTransitions } from "#model/backup.ts";
 import type { Backup, BackupStatus } from "#model/backup.ts";
 import { CatalogError } from "./errors.ts";
 import { onEachDatabase } from "./on-each-database.ts";
-import { sampleBackup, sampleCheckpoint, sampleProject, sampleServer, sampleStatistics, sampleVault, sampleVolume } from "./samples.ts";
+import { sampleBackup, sampleCheckpoint, sampleProject, sampleServer, sampleStatistics, sampleTask, sampleVault, sampleVolume } from "./samples.ts";
 import type { BackupFilter, Catalog } from "./tables.ts";
 
 const other = "11111111111111111111111111111111";
@@ -159,11 +159,44 @@ onEachDatabase("usage and figures count bytes of disk backups once", async (cata
   await add({ resourceId: "unbound", statistics: stored(1) });
   await elsewhere.add({ resourceId: disk.id, statistics: stored(1000) });
   assert.deepEqual(await catalog.vaults.usage(vault.id), { allocatedGib: 27, usedBytes: 35 });
-  assert.deepEqual(await catalog.vaults.figuresOf(vault.id), [
-    { resourceId: server.id, backupCount: 1, storedBytes: 30 },
-    { resourceId: disk.id, backupCount: 2, storedBytes: 4 },
-    { resourceId: "gone", backupCount: 0, storedBytes: 0 },
-  ]);
+  const figures = async (resourceId: string) => {
+    const { resource, newestStatus, backupCount, storedBytes } = await catalog.vaults.protectionOf(vault, resourceId);
+    return [resource?.sizeGib, newestStatus, backupCount, storedBytes];
+  };
+  assert.deepEqual(await figures(server.id), [20, "available", 1, 30]);
+  assert.deepEqual(await figures(disk.id), [7, "available", 2, 4]);
+  assert.deepEqual(await figures("gone"), [undefined, null, 0, 0]);
+  assert.deepEqual(await figures("unbound"), [undefined, "available", 1, 1]);
+  assert.equal((await catalog.vaults.protectionOf({ ...vault, projectId: "other" }, disk.id)).resource, null);
+});
+
+onEachDatabase("whether something may be going on with a resource, and how its newest backup in the vault stands", async (catalog) => {
+  const { vault, add } = await furnish(catalog);
+  const disk = sampleVolume();
+  const server = sampleServer({ id: "r", disks: [{ volumeId: disk.id, systemDisk: true }] });
+  await catalog.resources.insert(disk);
+  await catalog.resources.insert(server);
+  const protection = async (id = "r") => {
+    const { mayBeBusy, newestStatus } = await catalog.vaults.protectionOf(vault, id);
+    return [mayBeBusy, newestStatus];
+  };
+  await add({ resourceId: "r", createdAt: 2, status: "error" });
+  await add({ resourceId: "r", createdAt: 1, status: "available" });
+  assert.deepEqual(await protection(), [false, "error"]);
+  for (const status of ["backing-up", "restoring-backup", "available"] as const) {
+    await catalog.resources.update(disk.id, { status });
+    assert.deepEqual(
+      [await protection(), await protection(disk.id)],
+      [
+        [status !== "available", "error"],
+        [status !== "available", null],
+      ],
+    );
+  }
+  await catalog.tasks.insert(sampleTask({ type: "vault_delete", resourceId: "r", status: "success" }));
+  assert.deepEqual(await protection(), [false, "error"]);
+  await catalog.tasks.insert(sampleTask({ type: "remove_resource", resourceId: "r", status: "waiting" }));
+  assert.deepEqual(await protection(), [true, "error"]);
 });
 
 onEachDatabase("a backup moves only to a state that may follow", async (catalog) => {

@@ -6,7 +6,8 @@ import { usedPercent } from "#model/vault.ts";
 import type { Vault } from "#model/vault.ts";
 import { onEachDatabase } from "./on-each-database.ts";
 import { sampleBackup, sampleCheckpoint, sampleProject, sampleStatistics, sampleTask, sampleVault } from "./samples.ts";
-import type { BackupFilter, BackupSortKey, Catalog, Listed, Page, Sort, TaskFilter, VaultFilter } from "./tables.ts";
+import type { BackupFilter, BackupSortKey, Catalog, Listed, Page, Sort, TaskFilter } from "./tables.ts";
+import type { VaultFilter } from "./vault-table.ts";
 
 const other = "ffffffffffffffffffffffffffffff00";
 const gib = 1024 ** 3;

@@ -7,10 +7,10 @@ import type { ReplicationRecord } from "#model/replication.ts";
 import type { Resource, ResourceType, Server, Snapshot, Volume, VolumeStatus } from "#model/resource.ts";
 import type { Retained } from "#model/retention.ts";
 import type { Task, TaskProgress, TaskStatus, TaskType } from "#model/task.ts";
-import type { Vault, VaultMove, VaultObjectType, VaultResource, VaultUsage } from "#model/vault.ts";
 import type { Role } from "#model/caller.ts";
 import type { AuditTable } from "./audit-table.ts";
 import type { EventTable } from "./event-table.ts";
+import type { VaultTable } from "./vault-table.ts";
 
 /** The catalog: the metadata database. Rows in and out are the model's nouns. */
 export interface Catalog extends Tables {
@@ -212,63 +212,12 @@ export interface SnapshotTable {
   remove(id: Id): Promise<void>;
 }
 
-export interface VaultFilter {
-  name?: string;
-  ids?: Id[];
-  status?: string;
-  resourceIds?: Id[];
-  cloudType?: string;
-  protectType?: string;
-  objectType?: VaultObjectType;
-  enterpriseProjectId?: string;
-  /** A policy that is applied to the vault. */
-  policyId?: Id;
-}
-
-/** All vaults of a project together. */
-export interface VaultSummary {
-  sizeGib: number;
-  usedBytes: number;
-}
-
 /** Backups of one resource, in whatever vaults. */
 export interface ResourceUsage {
   resourceId: Id;
   resourceType: ResourceType;
   backupCount: number;
   storedBytes: number;
-}
-
-/** Backups of one resource in one vault. */
-export interface ResourceBackupFigures {
-  resourceId: Id;
-  backupCount: number;
-  storedBytes: number;
-}
-
-export interface VaultTable {
-  insert(vault: Vault): Promise<void>;
-  get(projectId: ProjectId, id: Id): Promise<Vault | undefined>;
-  /** The implicit vault of a project for one kind of object, if it has been made. */
-  findImplicit(projectId: ProjectId, objectType: VaultObjectType): Promise<Vault | undefined>;
-  list(projectId: ProjectId, filter: VaultFilter, page: Page): Promise<Listed<Vault>>;
-  /** Available vaults for backups that bind resources of a kind by themselves, the oldest first. */
-  autoBinding(projectId: ProjectId, objectType: VaultObjectType): Promise<Vault[]>;
-  update(id: Id, patch: Partial<Vault>): Promise<void>;
-  remove(id: Id): Promise<void>;
-  bind(resource: VaultResource): Promise<void>;
-  unbind(vaultId: Id, resourceId: Id): Promise<void>;
-  /** Whether automatic backups leave out a resource of the vault. */
-  setSuspended(vaultId: Id, resourceId: Id, suspended: boolean): Promise<void>;
-  resourcesOf(vaultId: Id): Promise<VaultResource[]>;
-  insertMove(move: VaultMove): Promise<void>;
-  /** In the order in which they were made. */
-  movesOf(projectId: ProjectId): Promise<VaultMove[]>;
-  /** The vault that a resource is bound to: at most one. */
-  vaultOf(resourceId: Id): Promise<VaultResource | undefined>;
-  usage(vaultId: Id): Promise<VaultUsage>;
-  summary(projectId: ProjectId): Promise<VaultSummary>;
-  figuresOf(vaultId: Id): Promise<ResourceBackupFigures[]>;
 }
 
 export interface CheckpointTable {

@@ -1,11 +1,12 @@
 import { sql } from "kysely";
+import type { BackupStatus } from "#model/backup.ts";
 import type { Vault, VaultMove, VaultResource } from "#model/vault.ts";
 import { createCodec } from "./codec.ts";
 import { equals, isOneOf, newestFirst, selectPage } from "./paging.ts";
 import type { Condition } from "./paging.ts";
 import type { Db } from "./schema.ts";
 import { usedBytesOf } from "./vault-usage.ts";
-import type { VaultTable } from "./tables.ts";
+import type { ResourceProtection, VaultTable } from "./vault-table.ts";
 
 const vaults = createCodec<Vault>({
   id: "plain",
@@ -127,7 +128,7 @@ export function createVaultTable(db: Db): VaultTable {
       return rows.map(moves.fromRow);
     },
     async resourcesOf(vaultId) {
-      const rows = await db.read.selectFrom("vault_resources").selectAll().where("vault_id", "=", vaultId).orderBy("seq").execute();
+      const rows = await db.hot("select * from vault_resources where vault_id = ? order by seq", [vaultId]);
       return rows.map(bindings.fromRow);
     },
     async vaultOf(resourceId) {
@@ -142,13 +143,9 @@ export function createVaultTable(db: Db): VaultTable {
       const [row] = await db.hot(summaryText, [projectId, projectId]);
       return { sizeGib: row!.size_gib as number, usedBytes: row!.used_bytes as number };
     },
-    async figuresOf(vaultId) {
-      const rows = await db.hot(figuresText, [vaultId]);
-      return rows.map((row) => ({
-        resourceId: row.resource_id as string,
-        backupCount: row.backup_count as number,
-        storedBytes: row.stored_bytes as number,
-      }));
+    async protectionOf({ id, projectId }, resourceId) {
+      const [row] = await db.hot(protectionText, [resourceId, id, projectId]);
+      return decodeProtection(row!);
     },
   };
 }
@@ -164,13 +161,29 @@ const summaryText = `
     (select cast(coalesce(sum(size_gib), 0) as bigint) from vaults where project_id = ?) as size_gib,
     (select cast(coalesce(sum(${usedBytesOf("v.id")}), 0) as bigint) from vaults v where v.project_id = ?) as used_bytes`;
 
-const figuresText = `
-  select vr.resource_id,
-    (select count(*) from backups b where b.resource_id = vr.resource_id and b.vault_id = vr.vault_id and b.parent_id is null) as backup_count,
+/** By index look-ups only: a vault asks this of each of its resources. */
+const protectionText = `
+  select r.name, r.size_gib,
+    case when r.status in ('backing-up', 'restoring-backup')
+      or exists (select 1 from tasks t where t.resource_id = x.id and t.status in ('waiting', 'running'))
+      or exists (select 1 from server_disks d join resources v on v.id = d.volume_id
+        where d.server_id = x.id and v.status in ('backing-up', 'restoring-backup'))
+      then 1 else 0 end as may_be_busy,
+    (select b.status from backups b where b.resource_id = x.id and b.vault_id = x.vault_id and b.parent_id is null
+      order by b.created_at desc, b.id desc limit 1) as newest_status,
+    (select count(*) from backups b where b.resource_id = x.id and b.vault_id = x.vault_id and b.parent_id is null) as backup_count,
     cast(
       (select coalesce(sum(b.stored_bytes), 0) from backups b
-        where b.resource_id = vr.resource_id and b.vault_id = vr.vault_id and b.parent_id is null and b.resource_type <> 'OS::Nova::Server')
+        where b.resource_id = x.id and b.vault_id = x.vault_id and b.parent_id is null and b.resource_type <> 'OS::Nova::Server')
       + (select coalesce(sum(c.stored_bytes), 0) from backups p join backups c on c.parent_id = p.id
-        where p.resource_id = vr.resource_id and p.vault_id = vr.vault_id and p.parent_id is null)
+        where p.resource_id = x.id and p.vault_id = x.vault_id and p.parent_id is null)
       as bigint) as stored_bytes
-  from vault_resources vr where vr.vault_id = ? order by vr.seq`;
+  from (select ? as id, ? as vault_id, ? as project_id) x left join resources r on r.id = x.id and r.project_id = x.project_id`;
+
+const decodeProtection = (row: Record<string, unknown>): ResourceProtection => ({
+  resource: row.name === null ? null : { name: row.name as string, sizeGib: row.size_gib as number },
+  mayBeBusy: row.may_be_busy === 1,
+  newestStatus: row.newest_status as BackupStatus | null,
+  backupCount: row.backup_count as number,
+  storedBytes: row.stored_bytes as number,
+});

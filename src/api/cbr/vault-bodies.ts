@@ -1,5 +1,5 @@
 import { Type, type Static } from "@sinclair/typebox";
-import type { VaultFilter } from "#catalog/tables.ts";
+import type { VaultFilter } from "#catalog/vault-table.ts";
 import { DomainError } from "#model/errors.ts";
 import { all, one, type Query } from "../query.ts";
 import { enterpriseProjectSchema, idSchema, maybe, nameSchema, resourceSchema, tagSchema } from "./schemas.ts";

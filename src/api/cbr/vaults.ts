@@ -1,4 +1,4 @@
-import type { VaultFilter } from "#catalog/tables.ts";
+import type { VaultFilter } from "#catalog/vault-table.ts";
 import { createVault } from "#services/vaults/createVault.ts";
 import { deleteVault } from "#services/vaults/deleteVault.ts";
 import { listVaults } from "#services/vaults/listVaults.ts";

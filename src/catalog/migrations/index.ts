@@ -11,6 +11,7 @@ import { members } from "./0010-members.ts";
 import { replication } from "./0011-replication.ts";
 import { endedTasks } from "./0012-ended-tasks.ts";
 import { listIndexes } from "./0013-list-indexes.ts";
+import { backupsOfResourceInVault } from "./0014-backups-of-resource-in-vault.ts";
 import type { Migration } from "./migration.ts";
 
 /** In order. A released migration is never edited: what is wrong with it is put right by a later one. */
@@ -28,4 +29,5 @@ export const migrations: readonly Migration[] = [
   replication,
   endedTasks,
   listIndexes,
+  backupsOfResourceInVault,
 ];

@@ -1,4 +1,5 @@
-import type { BackupView, Tables, VaultFilter } from "#catalog/tables.ts";
+import type { BackupView, Tables } from "#catalog/tables.ts";
+import type { VaultFilter } from "#catalog/vault-table.ts";
 import type { Backup } from "#model/backup.ts";
 import type { Caller } from "#model/caller.ts";
 import { DomainError } from "#model/errors.ts";

@@ -1,10 +1,8 @@
 import type { Tables } from "#catalog/tables.ts";
 import type { Id } from "#model/ids.ts";
-import type { Resource } from "#model/resource.ts";
 import type { Task } from "#model/task.ts";
 import type { ProtectStatus, Vault, VaultResource } from "#model/vault.ts";
 import type { VaultResourceView, VaultView } from "../views.ts";
-import { topLevelBackups } from "./doom.ts";
 import { restoreInput } from "./task-input.ts";
 
 /** What the open tasks of a resource say about its protection; undefined when none does. A restore of its backup onto another one says nothing. */
@@ -16,25 +14,22 @@ function fromTasks(tasks: readonly Task[], resourceId: Id): ProtectStatus | unde
 }
 
 /** What the disks of a resource say about it; those that are not backed up with it say nothing. */
-async function fromDisks(tables: Tables, resource: Resource | undefined, excluded: readonly Id[]): Promise<ProtectStatus | undefined> {
+async function fromDisks(tables: Tables, { projectId }: Vault, { resourceId, excludeVolumes }: VaultResource): Promise<ProtectStatus | undefined> {
+  const resource = await tables.resources.get(projectId, resourceId);
   if (resource === undefined) return undefined;
   const volumes = resource.type === "OS::Cinder::Volume" ? [resource] : [];
   for (const { volumeId } of resource.type === "OS::Nova::Server" ? resource.disks : []) {
-    const volume = excluded.includes(volumeId) ? undefined : await tables.resources.getVolume(resource.projectId, volumeId);
+    const volume = excludeVolumes.includes(volumeId) ? undefined : await tables.resources.getVolume(projectId, volumeId);
     if (volume !== undefined) volumes.push(volume);
   }
   if (volumes.some((volume) => volume.status === "restoring-backup")) return "restoring";
   return volumes.some((volume) => volume.status === "backing-up") ? "protecting" : undefined;
 }
 
-/** Derived, never stored: what is going on with the resource, else how its newest backup in the vault ended. */
-async function protectStatusOf(tables: Tables, vault: Vault, bound: VaultResource, resource: Resource | undefined): Promise<ProtectStatus> {
+/** What is going on with a resource; undefined when nothing is. */
+async function busyStatusOf(tables: Tables, vault: Vault, bound: VaultResource): Promise<ProtectStatus | undefined> {
   const { resourceId } = bound;
-  if (vault.status === "deleting") return "removing";
-  const busy = (await fromDisks(tables, resource, bound.excludeVolumes)) ?? fromTasks(await tables.tasks.openTasks({ resourceId }), resourceId);
-  if (busy !== undefined) return busy;
-  const newest = await tables.backups.list(vault.projectId, { vaultId: vault.id, resourceId, parentId: null }, { limit: 1, offset: 0 });
-  return newest.items[0]?.backup.status === "error" ? "error" : "available";
+  return (await fromDisks(tables, vault, bound)) ?? fromTasks(await tables.tasks.openTasks({ resourceId }), resourceId);
 }
 
 /** The resources of a vault, as it and its restore points show them. `fallback` names what is no longer there. */
@@ -44,21 +39,21 @@ export async function viewResources(
   bound: readonly VaultResource[],
   fallback?: (resourceId: string) => { name: string; sizeGib: number } | undefined,
 ): Promise<VaultResourceView[]> {
-  const figures = new Map((await tables.vaults.figuresOf(vault.id)).map((each) => [each.resourceId, each]));
   const views: VaultResourceView[] = [];
   for (const each of bound) {
     const { resourceId, type, excludeVolumes, suspended } = each;
-    const resource = await tables.resources.get(vault.projectId, resourceId);
+    const { resource, mayBeBusy, newestStatus, backupCount, storedBytes } = await tables.vaults.protectionOf(vault, resourceId);
     const known = resource ?? fallback?.(resourceId) ?? (await asBackedUp(tables, vault, resourceId));
-    const figure = figures.get(resourceId) ?? (await figuresOfUnbound(tables, vault, resourceId));
+    // Derived, never stored: what is going on, else how the newest backup in the vault ended.
+    const busy = vault.status === "deleting" ? "removing" : mayBeBusy ? await busyStatusOf(tables, vault, each) : undefined;
     views.push({
       id: resourceId,
       type,
       name: known?.name ?? "",
       sizeGib: known?.sizeGib ?? 0,
-      protectStatus: await protectStatusOf(tables, vault, each, resource),
-      backupSizeBytes: figure.storedBytes,
-      backupCount: figure.backupCount,
+      protectStatus: busy ?? (newestStatus === "error" ? "error" : "available"),
+      backupSizeBytes: storedBytes,
+      backupCount,
       excludeVolumes,
       suspended,
     });
@@ -71,12 +66,6 @@ async function asBackedUp(tables: Tables, vault: Vault, resourceId: Id): Promise
   const newest = await tables.backups.list(vault.projectId, { vaultId: vault.id, resourceId, parentId: null }, { limit: 1, offset: 0 });
   const backup = newest.items[0]?.backup;
   return backup && { name: backup.resourceName, sizeGib: backup.resourceSizeGib };
-}
-
-/** The vault counts only what is bound to it; the backups of anything else, such as in an implicit vault, are counted here. */
-async function figuresOfUnbound(tables: Tables, vault: Vault, resourceId: Id): Promise<{ backupCount: number; storedBytes: number }> {
-  const backups = await topLevelBackups(tables, vault.projectId, vault.id, resourceId);
-  return { backupCount: backups.length, storedBytes: backups.reduce((sum, backup) => sum + (backup.statistics?.storedBytes ?? 0), 0) };
 }
 
 export async function viewVault(tables: Tables, vault: Vault): Promise<VaultView> {

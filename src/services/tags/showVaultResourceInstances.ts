@@ -1,4 +1,5 @@
-import type { Listed, VaultFilter } from "#catalog/tables.ts";
+import type { Listed } from "#catalog/tables.ts";
+import type { VaultFilter } from "#catalog/vault-table.ts";
 import type { Caller } from "#model/caller.ts";
 import { matchesTags, type TagFilter } from "#model/tag-filter.ts";
 import type { Vault } from "#model/vault.ts";

@@ -1,4 +1,5 @@
-import type { Listed, Page, VaultFilter } from "#catalog/tables.ts";
+import type { Listed, Page } from "#catalog/tables.ts";
+import type { VaultFilter } from "#catalog/vault-table.ts";
 import type { Caller } from "#model/caller.ts";
 import { DomainError } from "#model/errors.ts";
 import type { ProjectId } from "#model/ids.ts";

@@ -1,4 +1,4 @@
-import type { VaultSummary } from "#catalog/tables.ts";
+import type { VaultSummary } from "#catalog/vault-table.ts";
 import type { Caller } from "#model/caller.ts";
 import type { Context } from "../context.ts";
 
