@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { ask, type DialectApp, openDialectApp, projectA, projectB } from "../../../test/support/dialect-app.ts";
+import { dialects } from "../dialects.ts";
 import { billing, stored, unknownId } from "../../../test/support/dialect-fixtures.ts";
 
 const projectC = "00000000000000000000000000000003";
@@ -145,6 +146,70 @@ describe("CBR: members", () => {
     assert.deepEqual(await answers(receiver), party);
     await owner("DELETE", `backups/${id}/members/${projectB}`);
     assert.deepEqual(await answers(receiver), outside);
+  });
+
+  test("whatever can be asked about a backup, in any dialect: its receiver is answered by a few operations of CBR, others by none", async () => {
+    const { id, child } = await offered();
+    const bodies: Record<string, unknown> = {
+      UpdateBackup: { backup: { name: "taken" } },
+      RestoreBackup: { restore: { server_id: unknownId, mappings: [] } },
+      AddMember: { members: [projectA] },
+      UpdateMemberStatus: { status: "pending" },
+      CopyBackup: { replicate: { destination_project_id: projectB, destination_region: "RegionOne", destination_vault_id: unknownId } },
+      RestoreBackupV3: { restore: { name: "taken" } },
+      RestoreBackupV2: { restore: { name: "taken" } },
+      UpdateBackupV3: { backup: { name: "taken" } },
+      UpdateBackupV2: { backup: { name: "taken" } },
+      BackupActionV3: { "os-force_delete": {} },
+      BackupActionV2: { "os-force_delete": {} },
+      RestoreCloudBackup: { restore: { volume_id: unknownId } },
+    };
+    const routes = dialects({ refuseDependentDeletes: false, serviceMetadataType: "seed" })
+      .filter(({ prefixes }) => prefixes[0]!.includes(":project_id"))
+      .flatMap(({ name, prefixes, routes: some }) =>
+        some.filter(({ path }) => path.includes(":backup_id")).map((route) => ({ ...route, name, url: prefixes[0]! + route.path })),
+      )
+      .filter(({ operation }) => operation !== "DeleteMember");
+    assert.ok(routes.length >= 25, `${routes.length} routes`);
+    const answered = async (project: string): Promise<string[]> => {
+      const found: string[] = [];
+      for (const { method, url, operation, name } of routes) {
+        const backupId = name === "cbr" ? id : child;
+        const path = url.replace(":project_id", project).replace(":backup_id", backupId).replace(":member_id", project);
+        const headers = { "openstack-api-version": "volume 3.70" };
+        const body = bodies[operation];
+        const { status, body: told } = await ask(service, method as Method, path, { as: `member@${project}`, headers, ...(body ? { body } : {}) });
+        if (status < 400) found.push(operation);
+        else
+          assert.ok(
+            [403, 404].includes(status) || told?.error_code === undefined || !String(told.error_code).endsWith("9900"),
+            `${operation} was not asked: ${path}`,
+          );
+        assert.ok(status < 500, `${operation}: ${status}`);
+      }
+      return found.toSorted();
+    };
+    const before = JSON.stringify((await owner("GET", `backups/${id}`)).body);
+    const own = ["ShowMemberDetail", "ShowMembersDetail", "UpdateMemberStatus"];
+    assert.deepEqual(await answered(projectC), []);
+    assert.deepEqual(await answered(projectB), own, "offered");
+    bodies["UpdateMemberStatus"] = { status: "rejected" };
+    assert.deepEqual(await answered(projectB), own, "rejected");
+    bodies["UpdateMemberStatus"] = { status: "accepted", vault_id: await newVault(receiver) };
+    assert.deepEqual(await answered(projectB), own, "accepted in the course of it");
+    assert.deepEqual(await answered(projectB), ["ShowBackup", ...own], "accepted");
+    const volumes = (as: string, backupId: string) =>
+      ask(service, "POST", `/volume/v3/${as}/volumes`, {
+        as: `member@${as}`,
+        headers: { "openstack-api-version": "volume 3.47" },
+        body: { volume: { name: "copy", backup_id: backupId } },
+      });
+    assert.equal((await volumes(projectB, child)).status, 202);
+    assert.equal((await volumes(projectC, child)).status, 404);
+    await owner("DELETE", `backups/${id}/members/${projectB}`);
+    assert.deepEqual(await answered(projectB), [], "taken back");
+    assert.equal((await volumes(projectB, child)).status, 404);
+    assert.equal(JSON.stringify((await owner("GET", `backups/${id}`)).body), before, "the owner's backup is what it was");
   });
 
   test("each refusal has its code, and adds nobody", async () => {

@@ -5,6 +5,7 @@ import type { Id } from "#model/ids.ts";
 import type { Member } from "#model/member.ts";
 import type { Server, Volume } from "#model/resource.ts";
 import type { Engine, TaskControl } from "#repository/engine-types.ts";
+import { recover } from "#worker/recovery.ts";
 import { startRunner } from "#worker/runner.ts";
 import { aborted, edges, makeVolume, makeWorld } from "../../../test/support/world.ts";
 import type { World } from "../../../test/support/world.ts";
@@ -277,5 +278,21 @@ test("owner and receivers restore one backup at the same time, and none sees ano
   await world.runAll();
   const bytes = await edges(world, disks[0]!.id);
   for (const { id } of [mine, theirs]) assert.deepEqual(await edges(world, id), bytes);
+  assert.equal((await showBackup(world.context, owner, { backupId })).backup.status, "available");
+});
+
+test("a receiver's restore that a crash interrupts is failed without touching the owner's own", async () => {
+  const { owner, receiver, backupId, answer } = await offered("disk");
+  await answer("accepted");
+  const [mine, theirs] = [await makeVolume(world, owner, "o", 81), await makeVolume(world, receiver, "r", 82)];
+  const { taskId } = await restoreBackup(world.context, receiver, { backupId, volumeId: theirs.id });
+  const now = world.context.clock.nowUs();
+  const claimed = await world.catalog.tasks.claim({ owner: "dead", now, leaseUntil: now + 1 });
+  assert.equal(claimed!.id, taskId);
+  await restoreBackup(world.context, owner, { backupId, volumeId: mine.id });
+  await recover(world.context, "dead");
+  assert.equal((await showTask(world.context, receiver, { taskId })).status, "failed");
+  assert.equal((await showBackup(world.context, owner, { backupId })).backup.status, "waiting_restore");
+  await world.runAll();
   assert.equal((await showBackup(world.context, owner, { backupId })).backup.status, "available");
 });
