@@ -363,6 +363,43 @@ test("two collections at once: one works, the other is told; a dead one holds fo
   await world.holds("t", "first", one, "after both");
 });
 
+test("what is deleted or condemned while the clock is behind keeps its grace when the clock is put right, also across a start", async () => {
+  for (const restarts of [false, true]) {
+    const begin = async () => {
+      const world = await makeWorld();
+      await world.backup("t", "kept", one);
+      await world.backup("t", "gone", noise(4 * chunkBytes, 3));
+      const turn = async (us: number): Promise<void> => {
+        world.clock.add(us);
+        if (restarts) await world.reopen();
+      };
+      return { world, turn };
+    };
+    {
+      const { world, turn } = await begin();
+      await turn(-3 * dayUs);
+      await world.core.deleteRoot("t", "gone");
+      await turn(3 * dayUs);
+      assert.equal((await world.collect("t")).done.purged, 0, "it was deleted just now");
+      assert.equal(await world.core.undelete("t", "gone"), true);
+    }
+    const { world, turn } = await begin();
+    await world.core.deleteRoot("t", "gone");
+    world.clock.add(5 * dayUs);
+    await world.backup("t", "last", one);
+    await turn(-2 * dayUs);
+    const behind = await world.collect("t");
+    assert.ok(behind.done.condemned > 0);
+    assert.ok(Math.abs(behind.clockBehindUs - 2 * dayUs) < hourUs);
+    world.clock.add(hourUs);
+    await turn(2 * dayUs);
+    assert.equal((await world.collect("t")).done.deleted, 0, "condemned an hour ago");
+    world.clock.add(dayUs);
+    assert.ok((await world.collect("t")).done.deleted > 0);
+    await world.holds("t", "kept", one, "after all that");
+  }
+});
+
 test("a clock set back by a day: nothing goes early, a backup under way ends well, a dead one's session does not hold for a day", async () => {
   const world = await makeWorld();
   await world.backup("t", "first", one);

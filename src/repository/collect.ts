@@ -40,6 +40,8 @@ export interface CollectReport {
   rootCount: number;
   done: { purged: number; revived: number; condemned: number; compacted: number; deleted: number; adopted: number; sweptOrphans: number };
   condemnedBytes: number;
+  /** By how much the clock is behind the latest time that was ever noted: by so much longer what is condemned now stays. */
+  clockBehindUs: number;
   /** Bytes that left the store. */
   freedBytes: number;
 }
@@ -65,6 +67,7 @@ class Collection {
     rootCount: 0,
     done: { purged: 0, revived: 0, condemned: 0, compacted: 0, deleted: 0, adopted: 0, sweptOrphans: 0 },
     condemnedBytes: 0,
+    clockBehindUs: 0,
     freedBytes: 0,
   };
 
@@ -102,6 +105,7 @@ class Collection {
     const keys = await this.#parts.keysOf(tenant);
     if (keys === undefined) throw new RepositoryError("keyDestroyed", `tenant ${tenant} has no key: what its backups need cannot be known`);
     const nowUs = clock.nowUs();
+    this.#report.clockBehindUs = index.ledger.clockBehindUs(nowUs);
     // Everything that the plan relies on is looked at after this.
     const start = index.ledger.beginMark(tenant, nowUs);
     return await markTenant(

@@ -52,7 +52,7 @@ import { LanePool } from "./lane-pool.ts";
 import { DEFAULT_MEMORY_BYTES, MemoryBudget, packMemory, planMemory } from "./memory-budget.ts";
 import { rootPrefix } from "./layout.ts";
 import { listTenants, readState, writeState } from "./rebuild-state.ts";
-import { loadOrCreateTenantKeys, loadTenantKeys, openOrCreateRepository } from "./repository-record.ts";
+import { isKeyDestroyed, loadOrCreateTenantKeys, loadTenantKeys, openOrCreateRepository } from "./repository-record.ts";
 import { RestoreRun } from "./restore-pipeline.ts";
 import type { Root } from "./root.ts";
 import { withSecondCopies } from "./second-copies.ts";
@@ -131,6 +131,7 @@ export class EngineCore implements Engine {
     try {
       const reconciled = await index.reconcile(store);
       await adoptGeneration(store, index);
+      index.ledger.noteTime(clock.nowUs());
       const parts = { store, index, masterKey, random, clock, memory: new MemoryBudget(plan) };
       return new EngineCore(parts, repositoryId, reconciled, bandwidth);
     } catch (error) {
@@ -237,7 +238,7 @@ export class EngineCore implements Engine {
 
   deleteRoot(tenant: string, backupId: string): Promise<void> {
     return engineErrors(async () => {
-      await moveToBin(this.#store, this.#index.ledger, tenant, backupId, this.#clock.nowUs());
+      await moveToBin(this.#store, this.#index.ledger, tenant, backupId, this.#index.ledger.noteTime(this.#clock.nowUs()));
       await this.#reader.deleteRoot(tenant, backupId);
     });
   }
@@ -294,6 +295,10 @@ export class EngineCore implements Engine {
     });
   }
 
+  isShredded(tenant: string): Promise<boolean> {
+    return engineErrors(() => isKeyDestroyed(this.#store, tenant));
+  }
+
   listTenants(): Promise<string[]> {
     return engineErrors(() => listTenants(this.#store));
   }
@@ -315,6 +320,7 @@ export class EngineCore implements Engine {
     this.#gate.notify();
     await this.#gate.until(() => this.#running === 0);
     await this.#lanes.close();
+    this.#index.ledger.noteTime(this.#clock.nowUs());
     this.#index.close();
     await this.#store.close();
   }

@@ -66,6 +66,7 @@ serve(port, {
   deleteRoot: ([tenant, backupId]: [string, string]) => open().deleteRoot(tenant, backupId),
   readRoot: ([tenant, backupId]: [string, string]) => open().readRoot(tenant, backupId),
   listRoots: (tenant: string) => open().listRoots(tenant),
+  isShredded: (tenant: string) => open().isShredded(tenant),
   listTenants: () => open().listTenants(),
   writeState: ({ tenant, nowUs, document }: { tenant: string; nowUs: number; document: unknown }) => open().writeState(tenant, nowUs, document),
   readState: (tenant: string) => open().readState(tenant),

@@ -60,6 +60,8 @@ export interface Engine {
   readRoot(tenant: string, backupId: string): Promise<RootDescription | undefined>;
   /** Ids of every backup that has a root object. */
   listRoots(tenant: string): Promise<string[]>;
+  /** Whether the tenant's key was destroyed on purpose: nothing of it can be read again. */
+  isShredded(tenant: string): Promise<boolean>;
   /** Every tenant that has any object in the store. */
   listTenants(): Promise<string[]>;
   /**

@@ -52,6 +52,7 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     deleteRoot: (tenant, backupId) => remote.call("deleteRoot", [tenant, backupId]) as Promise<void>,
     readRoot: (tenant, backupId) => remote.call("readRoot", [tenant, backupId]) as Promise<RootDescription | undefined>,
     listRoots: (tenant) => remote.call("listRoots", tenant) as Promise<string[]>,
+    isShredded: (tenant) => remote.call("isShredded", tenant) as Promise<boolean>,
     listTenants: () => remote.call("listTenants", null) as Promise<string[]>,
     writeState: (tenant, nowUs, document) => remote.call("writeState", { tenant, nowUs, document }) as Promise<number>,
     readState: (tenant) => remote.call("readState", tenant) as ReturnType<Engine["readState"]>,

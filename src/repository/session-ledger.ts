@@ -78,6 +78,9 @@ export function prepareLedger(database: DatabaseSync): void {
 export class SessionLedger {
   readonly #database: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
+  /** The clock when it was last looked at, and by how much it was behind when it was seen to have been set back. */
+  #lastUs = Infinity;
+  #behindUs = 0;
 
   constructor(database: DatabaseSync) {
     this.#database = database;
@@ -165,6 +168,34 @@ export class SessionLedger {
     this.#run("DELETE FROM roots WHERE tenant = ? AND backup = ?", tenant, backupId);
   }
 
+  // Time
+
+  /**
+   * The time to be noted as that of a deletion: never earlier than any that was noted before, however far the clock has been set back since. So what
+   * is noted while it is behind does not look old when it is put right.
+   */
+  noteTime(nowUs: number): number {
+    return this.#transaction(() => this.#noted(nowUs));
+  }
+
+  /** By how much the clock is behind the latest time that was ever noted. */
+  clockBehindUs(nowUs: number): number {
+    return Math.max(0, this.#latestUs() - nowUs);
+  }
+
+  #noted(nowUs: number): number {
+    const latestUs = this.#latestUs();
+    if (nowUs < this.#lastUs) this.#behindUs = Math.max(0, latestUs - nowUs);
+    this.#lastUs = nowUs;
+    const notedUs = Math.max(latestUs, nowUs + this.#behindUs);
+    if (notedUs > latestUs) this.#run("INSERT OR REPLACE INTO meta VALUES ('latestTime', ?)", String(notedUs));
+    return notedUs;
+  }
+
+  #latestUs(): number {
+    return Number(this.#get("SELECT value FROM meta WHERE name = 'latestTime'")?.["value"] ?? 0);
+  }
+
   // Collection
 
   /** One collection at a time: `collectRunning` while another one's lease holds. */
@@ -199,6 +230,7 @@ export class SessionLedger {
    */
   beginMark(tenant: string, nowUs: number): MarkStart {
     return this.#transaction(() => {
+      this.#noted(nowUs);
       // As with a collector's lease: a session that died before the clock was set back does not hold for longer than any other.
       this.#run("UPDATE sessions SET lease = ?1 WHERE lease > ?1", nowUs + sessionLeaseUs);
       this.#run("DELETE FROM sessions WHERE lease <= ?", nowUs);
@@ -256,7 +288,8 @@ export class SessionLedger {
     return this.#transaction(() => {
       this.requireCollector(token);
       const sql = "UPDATE packs SET state = 1, condemned_at = ?, condemned_epoch = ? WHERE no = ? AND state = 0 AND touch_epoch < ?";
-      return new Set(packNos.filter((no) => this.#run(sql, nowUs, mark.epoch, no, mark.floor).changes > 0));
+      const condemnedAtUs = this.#noted(nowUs);
+      return new Set(packNos.filter((no) => this.#run(sql, condemnedAtUs, mark.epoch, no, mark.floor).changes > 0));
     });
   }
 
@@ -274,7 +307,7 @@ export class SessionLedger {
 
   /** When an unreadable object of the store without a row was first seen; remembers it. */
   noteOrphan(key: string, nowUs: number): number {
-    this.#run("INSERT OR IGNORE INTO orphans VALUES (?, ?)", key, nowUs);
+    this.#run("INSERT OR IGNORE INTO orphans VALUES (?, ?)", key, this.noteTime(nowUs));
     return Number(this.#get("SELECT seen FROM orphans WHERE key = ?", key)?.["seen"]);
   }
 

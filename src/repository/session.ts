@@ -35,6 +35,7 @@ export class BackupSession {
   static open(parts: SessionParts, options: { tenant: string; backupId: string; baseId?: string | undefined }): BackupSession {
     const { tenant, backupId, baseId } = options;
     const nowUs = parts.clock.nowUs();
+    parts.index.ledger.noteTime(nowUs);
     const row = parts.index.ledger.openSession({
       token: parts.random.bytes(16),
       tenant,
@@ -49,6 +50,7 @@ export class BackupSession {
   keep(always = false): void {
     const nowUs = this.#parts.clock.nowUs();
     if (!always && nowUs >= this.#renewedUs && nowUs - this.#renewedUs < sessionLeaseUs / 8) return;
+    this.#parts.index.ledger.noteTime(nowUs);
     this.#parts.index.ledger.renewSession(this.#row, nowUs + sessionLeaseUs);
     this.#renewedUs = nowUs;
   }

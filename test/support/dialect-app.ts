@@ -53,6 +53,7 @@ export function imageEngine(images: Map<string, Uint8Array>): Engine {
     storeCounts: async () => [],
     damage: () => Promise.resolve([]),
     storedBytes: () => Promise.resolve(0),
+    isShredded: () => Promise.resolve(false),
     listTenants: unused,
     writeState: unused,
     readState: unused,

@@ -6,7 +6,7 @@ const dayUs = 24 * 3600 * 1_000_000;
 const lastKey = "checksQueuedAtUs";
 
 /**
- * Once a day, where a daily budget is set: a check of every project that has something in the store, which shares the budget out by what each has
+ * Once a day, where a daily budget is set: a check of every project that has something in the store that can be read, which shares the budget out by what each has
  * stored. Tells how many were queued.
  */
 export async function queueDueChecks(context: Context): Promise<number> {
@@ -19,7 +19,7 @@ export async function queueDueChecks(context: Context): Promise<number> {
   await context.catalog.meta.set(lastKey, String(now));
   const tenants = await context.engine.listTenants();
   const stored = new Map<string, number>();
-  for (const tenant of tenants) stored.set(tenant, await context.engine.storedBytes(tenant));
+  for (const tenant of tenants) if (!(await context.engine.isShredded(tenant))) stored.set(tenant, await context.engine.storedBytes(tenant));
   const all = [...stored.values()].reduce((sum, bytes) => sum + bytes, 0);
   let queued = 0;
   for (const [tenant, bytes] of stored) {

@@ -1,13 +1,15 @@
 import assert from "node:assert/strict";
-import { readdirSync } from "node:fs";
+import { readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import type { Caller } from "#model/caller.ts";
 import type { DomainError } from "#model/errors.ts";
+import { keyDestroyedObjectKey } from "#repository/layout.ts";
 import { createVolumeBackup } from "../backups/createVolumeBackup.ts";
 import { deleteBackup } from "../backups/deleteBackup.ts";
 import { restoreBackup } from "../backups/restoreBackup.ts";
 import { showBackup } from "../backups/showBackup.ts";
+import { queueDueChecks } from "../check/queueDueChecks.ts";
 import { showTask } from "../tasks/showTask.ts";
 import { makeVolume, makeWorld, manualClock } from "../../../test/support/world.ts";
 import type { World } from "../../../test/support/world.ts";
@@ -119,4 +121,15 @@ test("collections are queued once in every interval, one for each project at a t
   assert.equal(await queueDueCollections(context), 0);
   await assert.rejects(createCollection(world.context, caller, { force: false }), refusedWith("conflict"));
   await world.runAll();
+
+  // Of a project whose key was destroyed nothing can be read: neither is tried again and again.
+  const destroyed = join(world.sources, "..", "store", "objects", ...keyDestroyedObjectKey(caller.projectId).split("/"));
+  writeFileSync(destroyed, "");
+  clock.advance(25 * 3600 * 1000);
+  assert.equal(await queueDueCollections(context), queued - 1);
+  await queueDueChecks({ ...context, settings: { ...context.settings, checkDailyBytes: 2 ** 30 } });
+  await world.runAll();
+  const { items } = await world.catalog.tasks.list(caller.projectId, {}, { limit: 100, offset: 0 });
+  assert.deepEqual([items.filter(({ type }) => type === "collect").length, items.filter(({ type }) => type === "check").length], [1, 0]);
+  rmSync(destroyed);
 });

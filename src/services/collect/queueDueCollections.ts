@@ -4,7 +4,7 @@ import { createCollection } from "./createCollection.ts";
 
 const lastKey = "collectionsQueuedAtUs";
 
-/** Once in every interval that is set: a collection of every project that has something in the store. Tells how many were queued. */
+/** Once in every interval that is set: a collection of every project that has something in the store that can be read. Tells how many were queued. */
 export async function queueDueCollections(context: Context): Promise<number> {
   const { catalog, clock, engine, settings, log } = context;
   const intervalUs = settings.collectIntervalUs ?? 0;
@@ -18,7 +18,7 @@ export async function queueDueCollections(context: Context): Promise<number> {
   if (last === undefined) return 0;
   let queued = 0;
   for (const projectId of await engine.listTenants()) {
-    if ((await engine.storedBytes(projectId)) === 0) continue;
+    if ((await engine.storedBytes(projectId)) === 0 || (await engine.isShredded(projectId))) continue;
     try {
       await createCollection(context, { projectId, requestId: null }, { force: false });
       queued++;
