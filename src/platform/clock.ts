@@ -2,6 +2,8 @@
 export interface Clock {
   /** Microseconds since the Unix epoch, UTC. Fits a JavaScript integer until the year 2255. */
   nowUs(): number;
+  /** Microseconds that have passed since some moment of this process, whatever is done to the time of day. Absent = {@link nowUs} tells it too. */
+  elapsedUs?(): number;
   /** Resolves after `ms` milliseconds; rejects with `signal.reason` when aborted first. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }

@@ -1,14 +1,14 @@
 import { StorageError } from "#storage/store.ts";
 import type { ObjectStore } from "#storage/store.ts";
 import { RepositoryError } from "./engine-types.ts";
-import type { SessionLedger } from "./session-ledger.ts";
+import type { LedgerClock, SessionLedger } from "./session-ledger.ts";
 import { binObjectKey, binPrefix, rootObjectKey } from "./layout.ts";
 
 /*
  * A deleted backup that may still be brought back, the object `t/<tenant>/bin/<backup id>`; integers little-endian:
  *
  *   0   8  magic "OCBRBIN1"
- *   8   8  when it was deleted, microseconds since the Unix epoch
+ *   8   8  when it was deleted, microseconds since the Unix epoch, as the ledger notes time
  *  16   ·  the root object
  */
 const magic = Buffer.from("OCBRBIN1", "latin1");
@@ -45,11 +45,12 @@ export async function getIfThere(store: ObjectStore, key: string, range?: { offs
 }
 
 /** Moves a root object into the bin: first it is in both places, so that whoever looks at roots before bins sees it in one. Idempotent. */
-export async function moveToBin(store: ObjectStore, ledger: SessionLedger, tenant: string, backupId: string, nowUs: number): Promise<void> {
+export async function moveToBin(store: ObjectStore, ledger: SessionLedger, tenant: string, backupId: string, clock: LedgerClock): Promise<void> {
   const from = rootObjectKey(tenant, backupId);
   const to = binObjectKey(tenant, backupId);
   const root = await getIfThere(store, from);
   if (root === undefined) return;
+  const nowUs = ledger.noteTime(clock);
   if ((await store.putIfAbsent(to, [encodeBinObject(root, nowUs)])) === "exists") {
     // Left by a return from the bin that was interrupted; its time is that of an earlier deletion.
     await store.delete(to);

@@ -1,4 +1,3 @@
-import type { Clock } from "#platform/clock.ts";
 import type { Random } from "#platform/random.ts";
 import { binObjectKey, packObjectKey } from "./layout.ts";
 import { compactPacks } from "./collect-compact.ts";
@@ -14,9 +13,10 @@ import type { TaskControl } from "./engine-types.ts";
 import { RepositoryError } from "./engine-types.ts";
 import type { TenantKeys } from "./keys.ts";
 import { packStates } from "./session-ledger.ts";
+import type { LedgerClock } from "./session-ledger.ts";
 
 export interface CollectParts extends MarkParts {
-  clock: Pick<Clock, "nowUs">;
+  clock: LedgerClock;
   random: Random;
   /** Undefined when the tenant has no key, or it was destroyed. */
   keysOf(tenant: string): Promise<TenantKeys | undefined>;
@@ -40,8 +40,6 @@ export interface CollectReport {
   rootCount: number;
   done: { purged: number; revived: number; condemned: number; compacted: number; deleted: number; adopted: number; sweptOrphans: number };
   condemnedBytes: number;
-  /** By how much the clock is behind the latest time that was ever noted: by so much longer what is condemned now stays. */
-  clockBehindUs: number;
   /** Bytes that left the store. */
   freedBytes: number;
 }
@@ -67,7 +65,6 @@ class Collection {
     rootCount: 0,
     done: { purged: 0, revived: 0, condemned: 0, compacted: 0, deleted: 0, adopted: 0, sweptOrphans: 0 },
     condemnedBytes: 0,
-    clockBehindUs: 0,
     freedBytes: 0,
   };
 
@@ -104,10 +101,9 @@ class Collection {
     this.#say("marking", 0);
     const keys = await this.#parts.keysOf(tenant);
     if (keys === undefined) throw new RepositoryError("keyDestroyed", `tenant ${tenant} has no key: what its backups need cannot be known`);
-    const nowUs = clock.nowUs();
-    this.#report.clockBehindUs = index.ledger.clockBehindUs(nowUs);
+    const nowUs = index.ledger.noteTime(clock);
     // Everything that the plan relies on is looked at after this.
-    const start = index.ledger.beginMark(tenant, nowUs);
+    const start = index.ledger.beginMark(tenant, clock.nowUs());
     return await markTenant(
       this.#parts,
       tenant,
@@ -125,7 +121,7 @@ class Collection {
       tenant,
       epoch,
       floor,
-      nowUs: this.#parts.clock.nowUs(),
+      nowUs: this.#nowUs(),
       packs: mark.facts(),
       purge: mark.expired,
       unknown: mark.unknown,
@@ -135,7 +131,7 @@ class Collection {
   }
 
   async #execute(plan: CollectPlan, mark: Mark): Promise<void> {
-    const { index, store, clock } = this.#parts;
+    const { index, store } = this.#parts;
     const { tenant, graceUs } = this.#request;
     const { ledger } = index;
     const packs = (kind: CollectAction["kind"]): Map<number, number> =>
@@ -154,7 +150,7 @@ class Collection {
     }
     this.#keep();
     const condemn = packs("condemn");
-    for (const packNo of ledger.condemn(this.#token, [...condemn.keys()], mark.start, clock.nowUs())) {
+    for (const packNo of ledger.condemn(this.#token, [...condemn.keys()], mark.start, this.#nowUs())) {
       done.condemned++;
       this.#report.condemnedBytes += condemn.get(packNo)!;
     }
@@ -166,7 +162,7 @@ class Collection {
         this.#say("compacting", bytes);
       },
       condemn: (packNos) => {
-        const condemned = ledger.condemn(this.#token, packNos, mark.start, clock.nowUs());
+        const condemned = ledger.condemn(this.#token, packNos, mark.start, this.#nowUs());
         done.compacted += condemned.size;
       },
     });
@@ -175,7 +171,7 @@ class Collection {
     this.#keep();
     await raiseGeneration(store, index, this.#parts.random, this.#token);
     this.#keep();
-    ledger.beginDelete(this.#token, [...doomed.keys()], mark.start, clock.nowUs() - graceUs);
+    ledger.beginDelete(this.#token, [...doomed.keys()], mark.start, this.#nowUs() - graceUs);
     await this.#finishDeletions();
   }
 
@@ -202,16 +198,21 @@ class Collection {
   }
 
   async #sweepOrphans(unreadable: readonly { key: string; sizeBytes: number }[]): Promise<void> {
-    const { store, index, clock } = this.#parts;
+    const { store, index } = this.#parts;
     for (const { key, sizeBytes } of unreadable) {
       this.#keep();
-      const nowUs = clock.nowUs();
+      const nowUs = this.#nowUs();
       if (index.ledger.noteOrphan(key, nowUs) > nowUs - this.#request.orphanUs) continue;
       await store.delete(key);
       index.ledger.forgetOrphan(key);
       this.#report.done.sweptOrphans++;
       this.#report.freedBytes += sizeBytes;
     }
+  }
+
+  /** The time by which grace is measured. */
+  #nowUs(): number {
+    return this.#parts.index.ledger.noteTime(this.#parts.clock);
   }
 
   #keepIfTaken(): void {

@@ -131,7 +131,7 @@ export class EngineCore implements Engine {
     try {
       const reconciled = await index.reconcile(store);
       await adoptGeneration(store, index);
-      index.ledger.noteTime(clock.nowUs());
+      index.ledger.noteTime(clock);
       const parts = { store, index, masterKey, random, clock, memory: new MemoryBudget(plan) };
       return new EngineCore(parts, repositoryId, reconciled, bandwidth);
     } catch (error) {
@@ -238,7 +238,7 @@ export class EngineCore implements Engine {
 
   deleteRoot(tenant: string, backupId: string): Promise<void> {
     return engineErrors(async () => {
-      await moveToBin(this.#store, this.#index.ledger, tenant, backupId, this.#index.ledger.noteTime(this.#clock.nowUs()));
+      await moveToBin(this.#store, this.#index.ledger, tenant, backupId, this.#clock);
       await this.#reader.deleteRoot(tenant, backupId);
     });
   }
@@ -248,7 +248,11 @@ export class EngineCore implements Engine {
   }
 
   listDeleted(tenant: string): Promise<BinEntry[]> {
-    return engineErrors(() => listBin(this.#store, tenant));
+    return engineErrors(async () => {
+      // In the clock's own time, where it is behind what was noted before.
+      const aheadUs = this.#index.ledger.noteTime(this.#clock) - this.#clock.nowUs();
+      return (await listBin(this.#store, tenant)).map((entry) => ({ ...entry, deletedAtUs: entry.deletedAtUs - Math.max(0, aheadUs) }));
+    });
   }
 
   readDeletedRoot(tenant: string, backupId: string): Promise<RootDescription | undefined> {
@@ -320,7 +324,7 @@ export class EngineCore implements Engine {
     this.#gate.notify();
     await this.#gate.until(() => this.#running === 0);
     await this.#lanes.close();
-    this.#index.ledger.noteTime(this.#clock.nowUs());
+    this.#index.ledger.noteTime(this.#clock);
     this.#index.close();
     await this.#store.close();
   }

@@ -1,4 +1,5 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { Clock } from "#platform/clock.ts";
 import { RepositoryError } from "./engine-types.ts";
 import { indexTransaction } from "./index-transaction.ts";
 import { hexOf } from "./layout.ts";
@@ -8,6 +9,8 @@ export const packStates = { live: 0, condemned: 1, deleting: 2 } as const;
 
 /** How long a session holds without being renewed. */
 export const sessionLeaseUs = 15 * 60 * 1_000_000;
+
+export type LedgerClock = Pick<Clock, "nowUs" | "elapsedUs">;
 
 /** A backup that is under way, as its row says. `token` is new for every session and tells whether the row is still this one's. */
 export interface SessionRow {
@@ -78,9 +81,7 @@ export function prepareLedger(database: DatabaseSync): void {
 export class SessionLedger {
   readonly #database: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
-  /** The clock when it was last looked at, and by how much it was behind when it was seen to have been set back. */
-  #lastUs = Infinity;
-  #behindUs = 0;
+  #noted: { timeUs: number; elapsedUs: number } | undefined;
 
   constructor(database: DatabaseSync) {
     this.#database = database;
@@ -171,29 +172,20 @@ export class SessionLedger {
   // Time
 
   /**
-   * The time to be noted as that of a deletion: never earlier than any that was noted before, however far the clock has been set back since. So what
-   * is noted while it is behind does not look old when it is put right.
+   * The time by which grace is measured, microseconds: that of the clock, but it never goes back, and while the clock is behind it goes on as time
+   * passes. So a clock that was set back and is put right again ends no grace early.
    */
-  noteTime(nowUs: number): number {
-    return this.#transaction(() => this.#noted(nowUs));
-  }
-
-  /** By how much the clock is behind the latest time that was ever noted. */
-  clockBehindUs(nowUs: number): number {
-    return Math.max(0, this.#latestUs() - nowUs);
-  }
-
-  #noted(nowUs: number): number {
-    const latestUs = this.#latestUs();
-    if (nowUs < this.#lastUs) this.#behindUs = Math.max(0, latestUs - nowUs);
-    this.#lastUs = nowUs;
-    const notedUs = Math.max(latestUs, nowUs + this.#behindUs);
-    if (notedUs > latestUs) this.#run("INSERT OR REPLACE INTO meta VALUES ('latestTime', ?)", String(notedUs));
-    return notedUs;
-  }
-
-  #latestUs(): number {
-    return Number(this.#get("SELECT value FROM meta WHERE name = 'latestTime'")?.["value"] ?? 0);
+  noteTime(clock: LedgerClock): number {
+    const nowUs = clock.nowUs();
+    const elapsedUs = clock.elapsedUs?.() ?? nowUs;
+    const passedUs = this.#noted === undefined ? 0 : Math.max(0, elapsedUs - this.#noted.elapsedUs);
+    return this.#transaction(() => {
+      const latestUs = Number(this.#get("SELECT value FROM meta WHERE name = 'latestTime'")?.["value"] ?? 0);
+      const timeUs = Math.max(nowUs, latestUs, (this.#noted?.timeUs ?? 0) + passedUs);
+      if (timeUs > latestUs) this.#run("INSERT OR REPLACE INTO meta VALUES ('latestTime', ?)", String(timeUs));
+      this.#noted = { timeUs, elapsedUs };
+      return timeUs;
+    });
   }
 
   // Collection
@@ -230,7 +222,6 @@ export class SessionLedger {
    */
   beginMark(tenant: string, nowUs: number): MarkStart {
     return this.#transaction(() => {
-      this.#noted(nowUs);
       // As with a collector's lease: a session that died before the clock was set back does not hold for longer than any other.
       this.#run("UPDATE sessions SET lease = ?1 WHERE lease > ?1", nowUs + sessionLeaseUs);
       this.#run("DELETE FROM sessions WHERE lease <= ?", nowUs);
@@ -288,8 +279,7 @@ export class SessionLedger {
     return this.#transaction(() => {
       this.requireCollector(token);
       const sql = "UPDATE packs SET state = 1, condemned_at = ?, condemned_epoch = ? WHERE no = ? AND state = 0 AND touch_epoch < ?";
-      const condemnedAtUs = this.#noted(nowUs);
-      return new Set(packNos.filter((no) => this.#run(sql, condemnedAtUs, mark.epoch, no, mark.floor).changes > 0));
+      return new Set(packNos.filter((no) => this.#run(sql, nowUs, mark.epoch, no, mark.floor).changes > 0));
     });
   }
 
@@ -307,7 +297,7 @@ export class SessionLedger {
 
   /** When an unreadable object of the store without a row was first seen; remembers it. */
   noteOrphan(key: string, nowUs: number): number {
-    this.#run("INSERT OR IGNORE INTO orphans VALUES (?, ?)", key, this.noteTime(nowUs));
+    this.#run("INSERT OR IGNORE INTO orphans VALUES (?, ?)", key, nowUs);
     return Number(this.#get("SELECT seen FROM orphans WHERE key = ?", key)?.["seen"]);
   }
 

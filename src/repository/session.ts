@@ -1,16 +1,15 @@
-import type { Clock } from "#platform/clock.ts";
 import type { Random } from "#platform/random.ts";
 import type { ObjectStore } from "#storage/store.ts";
 import { RepositoryError } from "./engine-types.ts";
 import type { ChunkIndex, IndexedPack, Location } from "./index.ts";
 import { rootObjectKey } from "./layout.ts";
 import { sessionLeaseUs } from "./session-ledger.ts";
-import type { SessionRow } from "./session-ledger.ts";
+import type { LedgerClock, SessionRow } from "./session-ledger.ts";
 
 export interface SessionParts {
   store: ObjectStore;
   index: ChunkIndex;
-  clock: Pick<Clock, "nowUs">;
+  clock: LedgerClock;
   random: Random;
 }
 
@@ -35,7 +34,7 @@ export class BackupSession {
   static open(parts: SessionParts, options: { tenant: string; backupId: string; baseId?: string | undefined }): BackupSession {
     const { tenant, backupId, baseId } = options;
     const nowUs = parts.clock.nowUs();
-    parts.index.ledger.noteTime(nowUs);
+    parts.index.ledger.noteTime(parts.clock);
     const row = parts.index.ledger.openSession({
       token: parts.random.bytes(16),
       tenant,
@@ -50,7 +49,7 @@ export class BackupSession {
   keep(always = false): void {
     const nowUs = this.#parts.clock.nowUs();
     if (!always && nowUs >= this.#renewedUs && nowUs - this.#renewedUs < sessionLeaseUs / 8) return;
-    this.#parts.index.ledger.noteTime(nowUs);
+    this.#parts.index.ledger.noteTime(this.#parts.clock);
     this.#parts.index.ledger.renewSession(this.#row, nowUs + sessionLeaseUs);
     this.#renewedUs = nowUs;
   }

@@ -66,6 +66,11 @@ export class VirtualTime {
     return Math.round(this.#nowUs + this.#skewUs);
   }
 
+  /** What has passed, however wrong clocks are. */
+  elapsedUs(): number {
+    return Math.round(this.#nowUs);
+  }
+
   /** How wrong clocks are from now on: what waits is not woken by that. */
   setClock(skewUs: number): void {
     this.#skewUs = Math.round(skewUs);

@@ -127,7 +127,7 @@ export class World {
   }
 
   async finishDeletion(host: Host, backupId: string): Promise<void> {
-    await this.#insistently(host, () => moveToBin(host.store, this.index.ledger, tenant, backupId, this.time.nowUs()));
+    await this.#insistently(host, () => moveToBin(host.store, this.index.ledger, tenant, backupId, this.time));
     this.deleted.set(backupId, this.doomed.get(backupId)!);
     this.doomed.delete(backupId);
   }

@@ -62,7 +62,6 @@ const collectNames = {
   live_bytes: "liveBytes",
   condemned_bytes: "condemnedBytes",
   freed_bytes: "freedBytes",
-  clock_behind_seconds: "clockBehindSeconds",
   damaged_backups: "damagedBackups",
 };
 

@@ -6,8 +6,8 @@ const dayUs = 24 * 3600 * 1_000_000;
 const lastKey = "checksQueuedAtUs";
 
 /**
- * Once a day, where a daily budget is set: a check of every project that has something in the store that can be read, which shares the budget out by what each has
- * stored. Tells how many were queued.
+ * Once a day, where a daily budget is set: a check of every project that has something in the store that can be read. They share the budget by what
+ * each has stored. Tells how many were queued.
  */
 export async function queueDueChecks(context: Context): Promise<number> {
   const budget = context.settings.checkDailyBytes ?? 0;

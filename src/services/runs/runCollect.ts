@@ -8,8 +8,6 @@ import type { TaskRun } from "./run.ts";
 
 /** Damaged backups that a task keeps; all are counted. */
 const listed = 200;
-/** A clock that is behind by less is not worth a word. */
-const noticedSeconds = 3600;
 
 /** Collects what no backup of the task's project needs. May be repeated from the start after a crash. */
 export async function runCollect({ context, task, control }: TaskRun): Promise<void> {
@@ -22,9 +20,6 @@ export async function runCollect({ context, task, control }: TaskRun): Promise<v
     if (stopped !== undefined)
       context.log.warn({ taskId: task.id, projectId: task.projectId, reason: stopped }, "a collection stopped before it took anything");
     else context.log.info({ taskId: task.id, projectId: task.projectId, ...report.done, freedBytes: report.freedBytes }, "collected");
-    const clockBehindSeconds = Math.floor(report.clockBehindUs / 1_000_000);
-    if (clockBehindSeconds >= noticedSeconds)
-      context.log.warn({ taskId: task.id, clockBehindSeconds }, "the clock is behind a time that was seen before: deletions wait for so much longer");
     const failure = stopped === undefined ? undefined : describeFailure(new DomainError("conflict", `Nothing was collected: ${stopped}.`));
     await context.catalog.transaction((tables) =>
       finishTask(tables, task, {
@@ -42,7 +37,7 @@ export async function runCollect({ context, task, control }: TaskRun): Promise<v
   }
 }
 
-function resultOf({ plan, done, damaged, rootCount, condemnedBytes, freedBytes, clockBehindUs }: CollectReport): Record<string, unknown> {
+function resultOf({ plan, done, damaged, rootCount, condemnedBytes, freedBytes }: CollectReport): Record<string, unknown> {
   return {
     ...done,
     roots: rootCount,
@@ -50,7 +45,6 @@ function resultOf({ plan, done, damaged, rootCount, condemnedBytes, freedBytes, 
     liveBytes: plan.liveBytes,
     condemnedBytes,
     freedBytes,
-    ...(clockBehindUs >= noticedSeconds * 1_000_000 ? { clockBehindSeconds: Math.floor(clockBehindUs / 1_000_000) } : {}),
     damagedBackups: damaged.slice(0, listed).map(({ backupId, reason }) => ({ backup_id: backupId, reason })),
   };
 }
