@@ -199,7 +199,7 @@ export const settingTable = {
     default: "20",
     minimum: 1,
     maximum: 100,
-    doc: "A collection that would take more than this part of a project's stored bytes stops and says so.",
+    doc: "A collection stops when more than this part of what a project needed is not needed any more and no deletion explains it.",
   },
   taskTimeoutHours: {
     type: "integer",

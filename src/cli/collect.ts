@@ -27,7 +27,7 @@ interface WirePlan {
 export function collect(parent: Command): void {
   clientCommand(parent, "collect", "free the space of what no backup of the project needs any more, and wait for it")
     .option("--dry-run", "only tell what would be done, and why")
-    .option("--force", "go on however much would be taken")
+    .option("--force", "go on however much is not needed any more without a deletion that explains it")
     .action((options: Options, command: Command) =>
       withTools(command, (tools) => (options.dryRun === true ? showPlan(tools, options) : run(tools, options))),
     );

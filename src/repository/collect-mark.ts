@@ -24,11 +24,11 @@ export interface MarkParts {
  * 256 KiB. A page's own bit tells that it has been walked.
  */
 class MarkBits {
-  readonly #packNos: number[] = [];
-  readonly #firsts: number[] = [];
-  readonly #live: Float64Array;
-  readonly #whole: Uint8Array;
-  readonly #bits: Uint8Array;
+  #packNos: number[] = [];
+  #firsts: number[] = [];
+  #live: Float64Array;
+  #whole: Uint8Array;
+  #bits: Uint8Array;
 
   constructor(packs: Iterable<{ no: number; recordCount: number }>) {
     let records = 0;
@@ -40,6 +40,16 @@ class MarkBits {
     this.#live = new Float64Array(this.#packNos.length);
     this.#whole = new Uint8Array(this.#packNos.length);
     this.#bits = new Uint8Array(Math.ceil(records / 8));
+  }
+
+  copy(): MarkBits {
+    const copy = new MarkBits([]);
+    copy.#packNos = this.#packNos;
+    copy.#firsts = this.#firsts;
+    copy.#live = this.#live.slice();
+    copy.#whole = this.#whole.slice();
+    copy.#bits = this.#bits.slice();
+    return copy;
   }
 
   /** False when it was set before, or the pack came after the mark had started. */
@@ -63,6 +73,12 @@ class MarkBits {
   setWhole(packNo: number): void {
     const at = this.#find(packNo);
     if (at >= 0) this.#whole[at] = 1;
+  }
+
+  /** Bytes of the records that are marked one by one. */
+  markedBytesOf(packNo: number): number {
+    const at = this.#find(packNo);
+    return at < 0 ? 0 : this.#live[at]!;
   }
 
   /** Undefined when the pack came after the mark had started. */
@@ -96,6 +112,8 @@ export interface Mark {
   /** Why it is not known what all backups need. */
   unknown: string | undefined;
   isLive(packNo: number, slot: number): boolean;
+  /** Of every pack: the bytes of the records that some root needs. */
+  needed(): Map<number, number>;
   facts(): Generator<PackFact>;
 }
 
@@ -114,6 +132,10 @@ export async function markTenant(
   for (const backupId of backupIds) {
     await walk.root(backupId, keep);
   }
+  // What only they needed may go: their deletion was asked for. Whether all of it can be read does not matter.
+  const withExpired = expired.length === 0 ? walk.bits : walk.bits.copy();
+  const last = new Walk(parts, tenant, keys, withExpired);
+  for (const { backupId } of expired) if (!backupIds.has(backupId)) await last.root(backupId, keep);
   return {
     start,
     rootCount: backupIds.size,
@@ -121,11 +143,14 @@ export async function markTenant(
     damaged: walk.damaged,
     unknown: walk.unknown,
     isLive: (packNo, slot) => walk.bits.has(packNo, slot),
+    needed: () => new Map([...index.ledger.packsOf(tenant)].map(({ no }) => [no, walk.bits.markedBytesOf(no)])),
     *facts() {
       for (const { packId, recordCount, ...pack } of index.ledger.packsOf(tenant)) {
         const recordBytes = pack.sizeBytes - packHeaderBytes - footerBytes - recordCount * trailerEntryBytes;
         const liveBytes = walk.bits.liveBytesOf(pack.no, recordBytes);
-        if (liveBytes !== undefined) yield { ...pack, packId: hexOf(packId), recordBytes, liveBytes };
+        if (liveBytes === undefined) continue;
+        const expiredBytes = withExpired.markedBytesOf(pack.no) - walk.bits.markedBytesOf(pack.no);
+        yield { ...pack, packId: hexOf(packId), recordBytes, liveBytes, expiredBytes };
       }
     },
   };

@@ -9,12 +9,14 @@ export interface PackFact extends Omit<LedgerPack, "packId" | "recordCount"> {
   recordBytes: number;
   /** Bytes of the records that some root needs; those of a pack that is needed for other reasons count as all. */
   liveBytes: number;
+  /** Bytes of the records that nothing needs but deleted backups whose time is over. */
+  expiredBytes: number;
 }
 
 export interface CollectPolicy {
   /** How long a deleted backup can be brought back, and a condemned pack stays, microseconds. */
   graceUs: number;
-  /** A run that would condemn more than this part of a tenant's bytes does nothing; 1 = no such limit. */
+  /** A run that finds more than this part of what was needed not needed any more, with no deleted backup to explain it, stops; 1 = no such limit. */
   maxCondemnRatio: number;
   /** Packs of which less than this part is in use are copied together. */
   compactBelowRatio: number;
@@ -36,6 +38,8 @@ export interface CollectPlan {
   packBytes: number;
   liveBytes: number;
   condemnBytes: number;
+  /** What was needed before, and is not now, although no backup that needed it was deleted. */
+  unexplainedBytes: number;
   deleteBytes: number;
   compactBytes: number;
 }
@@ -71,13 +75,17 @@ export function planCollect(input: PlanInput): CollectPlan {
     packBytes: 0,
     liveBytes: 0,
     condemnBytes: 0,
+    unexplainedBytes: 0,
     deleteBytes: 0,
     compactBytes: 0,
   };
+  let neededBefore = 0;
   for (const pack of input.packs) {
+    if (pack.state === packStates.live) neededBefore += pack.neededBytes ?? pack.recordBytes;
     plan.packBytes += pack.sizeBytes;
     plan.liveBytes += pack.liveBytes;
     const action = actionFor(pack, { epoch, floor, nowUs, policy });
+    plan.unexplainedBytes += unexplainedBytes(pack, action?.[0] === "condemn");
     if (action === undefined) continue;
     const [kind, reason] = action;
     plan.actions.push({ kind, packNo: pack.no, packId: pack.packId, bytes: pack.sizeBytes, liveBytes: pack.liveBytes, reason });
@@ -85,10 +93,21 @@ export function planCollect(input: PlanInput): CollectPlan {
     if (kind === "delete") plan.deleteBytes += pack.sizeBytes;
     if (kind === "compact") plan.compactBytes += pack.sizeBytes;
   }
-  if (plan.stopped === undefined && plan.condemnBytes > plan.packBytes * policy.maxCondemnRatio)
-    plan.stopped = `${plan.condemnBytes} of ${plan.packBytes} bytes would be condemned, more than ${Math.round(policy.maxCondemnRatio * 100)} %`;
+  if (plan.stopped === undefined && plan.unexplainedBytes > neededBefore * policy.maxCondemnRatio)
+    plan.stopped =
+      `${plan.unexplainedBytes} of ${neededBefore} bytes that were needed are not any more, although nothing that needed them was deleted: ` +
+      `more than ${Math.round(policy.maxCondemnRatio * 100)} %`;
   if (plan.stopped !== undefined) plan.actions = plan.actions.filter(({ kind }) => kind === "revive");
   return plan;
+}
+
+/**
+ * What of a pack has got lost between two marks. Of a pack that no mark has looked at, all may have been needed; that counts if it is condemned. What
+ * is condemned already has been counted.
+ */
+function unexplainedBytes({ state, neededBytes, recordBytes, liveBytes, expiredBytes }: PackFact, isCondemned: boolean): number {
+  if (state !== packStates.live || (neededBytes === undefined && !isCondemned)) return 0;
+  return Math.max(0, (neededBytes ?? recordBytes) - liveBytes - expiredBytes);
 }
 
 function actionFor(

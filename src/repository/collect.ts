@@ -137,6 +137,7 @@ class Collection {
     const packs = (kind: CollectAction["kind"]): Map<number, number> =>
       new Map(plan.actions.flatMap((action) => (action.kind === kind && action.kind !== "purge" ? [[action.packNo, action.bytes]] : [])));
     const { done } = this.#report;
+    if (plan.stopped === undefined) ledger.noteNeeded(this.#token, mark.needed());
     const revive = packs("revive");
     ledger.revive([...revive.keys()]);
     done.revived = revive.size;

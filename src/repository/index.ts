@@ -275,6 +275,8 @@ export class ChunkIndex {
         this.#run("UPDATE packs SET ignored = ignored + 1 WHERE no = ?", [from[at]!]);
       }
       this.#run("UPDATE packs SET ignored = ? WHERE no = ?", [pack.entries.length - moved, packNo]);
+      // What was needed of them has moved: it is not missing.
+      for (const old of new Set(from)) this.#run("UPDATE packs SET needed = 0 WHERE no = ?", [old]);
       this.#forgetPagePacks(no, new Set(from));
     });
   }

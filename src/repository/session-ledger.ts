@@ -44,6 +44,8 @@ export interface LedgerPack {
   touchEpoch: number;
   condemnedAtUs: number;
   condemnedEpoch: number;
+  /** Bytes of it that some root needed when that was looked at last; undefined when it has not been yet. */
+  neededBytes: number | undefined;
 }
 
 const tables = `
@@ -55,7 +57,7 @@ const tables = `
   CREATE TABLE IF NOT EXISTS orphans (key TEXT PRIMARY KEY, seen INTEGER NOT NULL) STRICT, WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS collector (one INTEGER PRIMARY KEY CHECK (one = 1), token BLOB NOT NULL, lease INTEGER NOT NULL) STRICT;
 `;
-const packColumns = ["touch_epoch", "state", "condemned_at", "condemned_epoch"];
+const packColumns = { touch_epoch: 0, state: 0, condemned_at: 0, condemned_epoch: 0, needed: -1 };
 
 /** The current epoch, as SQL. */
 export const epochSql = "(SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'epoch')";
@@ -69,7 +71,8 @@ export function prepareLedger(database: DatabaseSync): void {
       .map((row) => String(row["name"])),
   );
   database.exec(tables);
-  for (const column of packColumns) if (!known.has(column)) database.exec(`ALTER TABLE packs ADD COLUMN ${column} INTEGER NOT NULL DEFAULT 0`);
+  for (const [column, value] of Object.entries(packColumns))
+    if (!known.has(column)) database.exec(`ALTER TABLE packs ADD COLUMN ${column} INTEGER NOT NULL DEFAULT ${value}`);
   database.exec("INSERT OR IGNORE INTO meta VALUES ('epoch', '1'), ('generation', '0')");
   if (!known.has("touch_epoch")) database.exec(`UPDATE packs SET touch_epoch = ${epochSql}`);
 }
@@ -244,7 +247,7 @@ export class SessionLedger {
   *packsOf(tenant: string): Generator<LedgerPack> {
     const rows = this.#database
       .prepare(
-        `SELECT p.no, p.id, p.kind, p.size, p.records, p.state, p.touch_epoch, p.condemned_at, p.condemned_epoch
+        `SELECT p.no, p.id, p.kind, p.size, p.records, p.state, p.touch_epoch, p.condemned_at, p.condemned_epoch, p.needed
          FROM packs p JOIN tenants t ON t.no = p.tenant WHERE t.name = ? ORDER BY p.no`,
       )
       .iterate(tenant);
@@ -259,6 +262,7 @@ export class SessionLedger {
         touchEpoch: Number(row["touch_epoch"]),
         condemnedAtUs: Number(row["condemned_at"]),
         condemnedEpoch: Number(row["condemned_epoch"]),
+        neededBytes: Number(row["needed"]) < 0 ? undefined : Number(row["needed"]),
       };
   }
 
@@ -271,6 +275,14 @@ export class SessionLedger {
   revive(packNos: readonly number[]): void {
     this.#transaction(() => {
       for (const no of packNos) this.#run("UPDATE packs SET state = 0 WHERE no = ? AND state = 1", no);
+    });
+  }
+
+  /** What the roots need of each pack: what the next mark is held against. `collectRunning` */
+  noteNeeded(token: Uint8Array, needed: ReadonlyMap<number, number>): void {
+    this.#transaction(() => {
+      this.requireCollector(token);
+      for (const [no, bytes] of needed) this.#run("UPDATE packs SET needed = ?1 WHERE no = ?2 AND needed <> ?1", bytes, no);
     });
   }
 
@@ -336,7 +348,7 @@ export class SessionLedger {
   startOver(generation: number): void {
     this.#transaction(() => {
       this.#run("UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE name = 'epoch'");
-      this.#run(`UPDATE packs SET touch_epoch = ${epochSql}, state = 0 WHERE state < 2`);
+      this.#run(`UPDATE packs SET touch_epoch = ${epochSql}, state = 0, needed = -1 WHERE state < 2`);
       this.#run("DELETE FROM sessions");
       this.#run("DELETE FROM collector");
       this.#run("DELETE FROM orphans");

@@ -61,7 +61,7 @@ export interface ServiceSettings {
   collectIntervalUs?: number;
   /** How long a deleted backup can be brought back, and what no backup needs stays in the store; default 24 hours. Microseconds. */
   graceUs?: number;
-  /** A collection that would condemn more than this part of a project's stored bytes stops; default 0.2. */
+  /** A collection that finds more than this part of what a project needed lost without a deletion stops; default 0.2. */
   maxCondemnRatio?: number;
   /** How long a task may run, microseconds; absent or 0 = as long as it takes. */
   taskTimeoutUs?: number;

@@ -148,18 +148,75 @@ test("a condemned pack that a backup uses again is live again", async (t) => {
   await play(() => world.restore(host, "again"));
 });
 
-test("a run that would take too much stops, says so, and takes nothing", async (t) => {
+test("what deletions explain goes without force, day after day, also when a backup under way delays it", async (t) => {
+  const { world, host, play, wait, backUp } = stage(t);
+  await backUp("kept", { 0: 4 });
+  const strictly = () => play(() => world.collect(host, { maxCondemnRatio: 0.2 }));
+  for (let day = 0; day < 3; day++) {
+    await backUp(`day-${day}`, { 0: 100 + day, 1: 200 + day, 1030: 300 + day });
+    await play(() => world.delete(host, `day-${day}`));
+    await wait(graceUs + hourUs);
+    const parts = { store: host.store, index: world.index, clock: world.time, random: world.random };
+    const underWay = day === 1 ? BackupSession.open(parts, { tenant, backupId: "under-way" }) : undefined;
+    if (underWay !== undefined) await backUp("meanwhile", { 0: 4 });
+    const report = await strictly();
+    assert.deepEqual([report.plan.stopped, report.plan.unexplainedBytes, report.done.purged], [undefined, 0, 1]);
+    underWay?.close();
+    const next = await strictly();
+    assert.deepEqual([next.plan.stopped, next.plan.unexplainedBytes], [undefined, 0]);
+    assert.ok(report.done.condemned + next.done.condemned >= 2, "a pack of chunks and one of pages");
+  }
+  await wait(graceUs + hourUs);
+  assert.ok((await strictly()).done.deleted > 0);
+  await play(() => world.restore(host, "kept"));
+});
+
+test("a run that finds much no longer needed that nobody deleted stops, says so, takes nothing, and does so again", async (t) => {
   const { world, host, play, wait, backUp } = stage(t);
   await backUp("a", { 0: 1, 1: 2, 2: 3 });
-  await backUp("b", { 0: 4 });
-  await play(() => world.delete(host, "a"));
+  await backUp("b", { 0: 4, 1: 2 });
+  await backUp("deleted", { 5: 5 });
+  await wait(hourUs);
+  await play(() => world.collect(host, { maxCondemnRatio: 0.2 }));
+  await play(() => world.delete(host, "deleted"));
+  // The store has lost it, or something has removed it that is not us.
+  world.committed.delete("a");
+  await play(() => world.removeRoot(host, "a"));
   await wait(graceUs + hourUs);
-  const stopped = await play(() => world.collect(host, { maxCondemnRatio: 0.2 }));
-  assert.match(stopped.plan.stopped ?? "", /more than 20 %/);
-  assert.deepEqual(stopped.plan.actions, []);
-  assert.deepEqual([stopped.done.condemned, stopped.done.purged], [0, 0]);
+  for (let again = 0; again < 2; again++) {
+    const stopped = await play(() => world.collect(host, { maxCondemnRatio: 0.2 }));
+    assert.match(stopped.plan.stopped ?? "", /more than 20 %/);
+    assert.deepEqual(stopped.plan.actions, []);
+    assert.deepEqual([stopped.done.condemned, stopped.done.compacted, stopped.done.purged], [0, 0, 0]);
+  }
   const forced = await play(() => world.collect(host, { maxCondemnRatio: 1 }));
-  assert.ok(forced.done.condemned > 0);
+  assert.ok(forced.done.condemned > 0 && forced.done.purged === 1);
+  assert.equal((await play(() => world.collect(host, { maxCondemnRatio: 0.2 }))).plan.stopped, undefined);
+});
+
+test("a loss is noticed before the first mark", async (t) => {
+  const { world, host, play, wait, backUp } = stage(t);
+  await backUp("a", { 0: 1, 1: 2, 2: 3, 3: 6, 4: 7 });
+  world.committed.delete("a");
+  await play(() => world.removeRoot(host, "a"));
+  await backUp("b", { 0: 4 });
+  await wait(graceUs + hourUs);
+  assert.match((await play(() => world.collect(host, { maxCondemnRatio: 0.2 }))).plan.stopped ?? "", /more than 20 %/);
+});
+
+test("a loss is noticed where little would be condemned, because packs would be compacted", async (t) => {
+  const { world, host, play, wait, backUp } = stage(t);
+  await backUp("kept", Object.fromEntries(Array.from({ length: 10 }, (_, at) => [2048 + at, 50 + at])));
+  await backUp("lost", { 10: 11, 11: 12, 12: 13, 13: 14, 14: 15, 15: 16, 16: 17, 17: 18 });
+  await backUp("half", { 10: 11, 13: 14, 16: 17 });
+  await wait(hourUs);
+  await play(() => world.collect(host));
+  world.committed.delete("lost");
+  await play(() => world.removeRoot(host, "lost"));
+  await wait(hourUs);
+  const { plan } = await play(() => world.collect(host, { maxCondemnRatio: 0.2 }));
+  assert.match(plan.stopped ?? "", /more than 20 %/);
+  assert.ok(plan.condemnBytes < plan.packBytes * 0.2, `${plan.condemnBytes} of ${plan.packBytes}`);
 });
 
 test("a dry run plans and changes nothing", async (t) => {
@@ -209,6 +266,8 @@ test("an older copy of the index is noticed: nothing is collected until the serv
       refusedWith("indexOutdated"),
     );
     await play(() => world.start(next));
+    // The other one has been started anew as well.
+    host.reader = next.reader;
     await wait(graceUs);
     await play(() => world.collect(next));
   }

@@ -10,7 +10,7 @@ import { maybe, paramsSchema } from "../cbr/schemas.ts";
 import { defineRoute } from "../http/route.ts";
 
 const body = Type.Object({
-  /** Whether to go on however much would be condemned. */
+  /** Whether to go on however much is not needed any more without a deletion that explains it. */
   collection: Type.Object({ force: maybe(Type.Boolean()) }, { additionalProperties: false }),
 });
 /** Actions that an answer lists; all are counted. */
@@ -24,6 +24,7 @@ function renderPlan(report: Awaited<ReturnType<typeof planCollection>>) {
     pack_bytes: plan?.packBytes ?? 0,
     live_bytes: plan?.liveBytes ?? 0,
     condemn_bytes: plan?.condemnBytes ?? 0,
+    unexplained_bytes: plan?.unexplainedBytes ?? 0,
     delete_bytes: plan?.deleteBytes ?? 0,
     compact_bytes: plan?.compactBytes ?? 0,
     stopped: plan?.stopped ?? null,

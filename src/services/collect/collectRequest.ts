@@ -4,7 +4,7 @@ import type { Context } from "../context.ts";
 
 const dayUs = 24 * 3600 * 1_000_000;
 
-/** A collection of a project as the settings have it. `force`: however much would be condemned. */
+/** A collection of a project as the settings have it. `force`: however much is lost without a deletion. */
 export function collectRequest(
   { settings }: Pick<Context, "settings">,
   projectId: ProjectId,

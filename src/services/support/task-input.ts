@@ -43,7 +43,7 @@ export interface CheckTaskInput {
 
 /** What a `collect` task must do. */
 export interface CollectTaskInput {
-  /** Go on however much would be condemned. */
+  /** Go on however much is not needed any more without a deletion that explains it. */
   force: boolean;
 }
 
