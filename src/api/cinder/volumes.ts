@@ -54,6 +54,8 @@ const createBody = Type.Object({
     snapshot_id: maybe(idText),
     source_volid: maybe(idText),
     backup_id: maybe(idText),
+    /** Ours: what a damaged backup has lost becomes zeros. */
+    allow_holes: maybe(wireBoolean),
     imageRef: maybe(idText),
     multiattach: maybe(wireBoolean),
     consistencygroup_id: maybe(idText),
@@ -183,6 +185,7 @@ export function volumeRoutes(version: Version) {
           ...(sourceVolumeId ? { sourceVolumeId } : {}),
           ...(backupId ? { backupId } : {}),
           ...(asked.tags ? { tags: Object.entries(asked.tags).map(([key, value]) => ({ key, value })) } : {}),
+          allowHoles: readFlag(asked.allow_holes, "volume.allow_holes") ?? false,
         });
         return { body: { volume: await renderOne(volume, request, caller, context) } };
       },

@@ -18,15 +18,15 @@ export function backupRestore(parent: Command): void {
     .option("--volume <id>", "overwrite this volume with a disk backup")
     .option("--server <id>", "overwrite this server's disks with a server backup")
     .option("--map <backup=volume>", "which disk backup goes onto which volume; may be given several times", several)
-    .option("--allow-holes", "restore what can be read of a damaged backup onto a volume or server; zeros elsewhere, and the ranges are told")
+    .option("--allow-holes", "restore what can be read of a damaged backup; zeros elsewhere, and the ranges are told")
     .action((id: string, options: Options, command: Command) =>
       withTools(command, async ({ client, output, bars }) => {
         const targets = [options.volume, options.newVolume, options.server].filter((target) => target !== undefined);
         if (targets.length !== 1) throw new CommandError("give exactly one of --new-volume, --volume and --server", { exitCode: 2 });
         if (options.newVolume !== undefined) {
-          if (options.allowHoles === true) throw new CommandError("--allow-holes goes with --volume or --server", { exitCode: 2 });
-          const volume = await restoreToNewVolume(client, id, options.newVolume, bars);
-          output.answer({ volume }, () => `volume ${volume.id}`);
+          const wanted = { name: options.newVolume, allowHoles: options.allowHoles === true };
+          const { volume, task } = await restoreToNewVolume(client, id, wanted, bars);
+          output.answer({ volume, operation_log: task }, () => `volume ${volume.id}${lostOf(task)}`);
           return;
         }
         const mappings = options.map?.map(mappingOf);

@@ -112,7 +112,7 @@ async function applyChanges({ client, bars, disk, random }: DemoParts, volume: W
 async function restoreAndCompare(parts: DemoParts, backup: BackupReport, expected: string, name: string): Promise<RestoreReport> {
   const { client, bars, made, folder } = parts;
   const startedMs = performance.now();
-  const volume = await restoreToNewVolume(client, backup.id, name, bars);
+  const { volume } = await restoreToNewVolume(client, backup.id, { name }, bars);
   const seconds = (performance.now() - startedMs) / 1000;
   made.volumeIds.push(volume.id);
   const path = join(folder, `${name}.raw`);

@@ -9,19 +9,26 @@ import type { WireTask, WireVolume } from "./wire.ts";
 const fromBackup = { "openstack-api-version": "volume 3.47" };
 
 /** Restores a disk backup, also one that another project shares, to a new volume and follows it to the end. */
-export async function restoreToNewVolume(client: Client, backupId: string, name: string, bars: Bars): Promise<WireVolume> {
-  const { volume: made } = await client.volume<{ volume: WireVolume }>("POST", "volumes", { volume: { name, backup_id: backupId } }, fromBackup);
+export async function restoreToNewVolume(
+  client: Client,
+  backupId: string,
+  { name, allowHoles = false }: { name: string; allowHoles?: boolean },
+  bars: Bars,
+): Promise<{ volume: WireVolume; task: WireTask }> {
+  const wanted = { name, backup_id: backupId, ...(allowHoles ? { allow_holes: true } : {}) };
+  const { volume: made } = await client.volume<{ volume: WireVolume }>("POST", "volumes", { volume: wanted }, fromBackup);
   const task = await until("the restore's task", 60, async () => {
     const { operation_logs: tasks } = await client.cbr<{ operation_logs: WireTask[] }>("GET", "operation-logs?operation_type=restore&limit=100");
     return tasks.find((found) => found.extra_info.restore?.target_resource_id === made.id);
   });
-  await taskSuccess(client, task.id, bars);
-  return until(`volume ${made.id}`, 3600, async () => {
+  const ended = await taskSuccess(client, task.id, bars);
+  const volume = await until(`volume ${made.id}`, 3600, async () => {
     const volume = await showVolume(client, made.id);
     if (volume.status.startsWith("error"))
       throw new CommandError(`the restore of ${backupId} failed: volume ${volume.id} is in status ${volume.status}`);
     return volume.status === "available" ? volume : undefined;
   });
+  return { volume, task: ended };
 }
 
 export interface RestoreTarget {

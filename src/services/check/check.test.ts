@@ -13,6 +13,8 @@ import { gatherFigures } from "../stats/gatherFigures.ts";
 import { showStatistics } from "../stats/showStatistics.ts";
 import { makeVolume, makeWorld, manualClock } from "../../../test/support/world.ts";
 import type { World } from "../../../test/support/world.ts";
+import { createVolume } from "../volumes/createVolume.ts";
+import { showVolume } from "../volumes/showVolume.ts";
 import { createCheck } from "./createCheck.ts";
 import { listDamage } from "./listDamage.ts";
 import { queueDueChecks } from "./queueDueChecks.ts";
@@ -86,6 +88,17 @@ test("a check tells what is damaged; such a backup is refused unless holes are a
       ranges[0]!.offset,
     ]),
     [[backup.id, 0]],
+  );
+
+  const made = async (allowHoles: boolean): Promise<string> => {
+    const { id } = await createVolume(world.context, caller, { backupId: backup.id, allowHoles });
+    await world.runAll();
+    return (await showVolume(world.context, caller, { volumeId: id })).status;
+  };
+  assert.deepEqual([await made(false), await made(true)], ["error_restoring", "available"]);
+  await assert.rejects(
+    createVolume(world.context, caller, { sizeGib: 1, allowHoles: true }),
+    (error: DomainError) => error.code === "invalidRequest" && error.field === "allow_holes",
   );
 
   await createVolumeBackup(world.context, caller, { volumeId: volume.id, name: "two", incremental: true });

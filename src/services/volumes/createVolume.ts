@@ -31,6 +31,8 @@ export interface CreateVolumeInput {
   snapshotId?: Id;
   sourceVolumeId?: Id;
   backupId?: Id;
+  /** With `backupId`: all that can be read of a damaged backup, zeros elsewhere; the task tells the ranges. Default: refuse. */
+  allowHoles?: boolean;
 }
 
 /** What a new volume takes from what it is made of. */
@@ -51,6 +53,8 @@ export async function createVolume(context: Context, caller: Caller, input: Crea
   if ([input.snapshotId, input.sourceVolumeId, input.backupId].filter((id) => id !== undefined).length > 1) {
     throw new DomainError("invalidRequest", "source: a volume is made from a snapshot, a volume or a backup, not from several");
   }
+  if (input.allowHoles === true && input.backupId === undefined)
+    throw new DomainError("invalidRequest", "allow_holes: only what is restored from a backup can have holes", { field: "allow_holes" });
   const checked = checkInput(context, input);
   const origin = await originOf(context, caller, input);
   const sizeGib = input.sizeGib ?? origin.sizeGib;
@@ -79,7 +83,7 @@ export async function createVolume(context: Context, caller: Caller, input: Crea
     createdAt: context.clock.nowUs(),
     updatedAt: null,
   };
-  if (input.backupId !== undefined) return fromBackup(context, caller, input.backupId, volume);
+  if (input.backupId !== undefined) return fromBackup(context, caller, input.backupId, volume, input.allowHoles ?? false);
   return origin.copy === undefined ? createEmpty(context, volume) : startCopy(context, volume, origin.copy);
 }
 
@@ -186,7 +190,7 @@ async function startCopy(context: Context, volume: Volume, copy: { holdId: Id; l
   return volume;
 }
 
-async function fromBackup(context: Context, caller: Caller, backupId: Id, volume: Volume): Promise<Volume> {
+async function fromBackup(context: Context, caller: Caller, backupId: Id, volume: Volume, allowHoles: boolean): Promise<Volume> {
   await context.catalog.transaction(async (tables) => {
     const from = await findReadableBackup(tables, caller, backupId);
     await refuseUnlessRestorable(tables, from);
@@ -195,6 +199,7 @@ async function fromBackup(context: Context, caller: Caller, backupId: Id, volume
       targets: [{ backupId, volumeId: volume.id, previousStatus: null }],
       targetResourceId: volume.id,
       targetResourceName: volume.name,
+      allowHoles,
     });
   });
   context.wake();
