@@ -159,7 +159,7 @@ export const settingTable = {
     default: "0",
     minimum: 0,
     maximum: 1_048_576,
-    doc: "What all backups, restores and checks together read in a second; 0 = no limit.",
+    doc: "What all backups, restores, checks and collections together read in a second, and collections write; 0 = no limit.",
   },
   taskBandwidthMib: {
     type: "integer",

@@ -1,9 +1,11 @@
 import { StorageError } from "#storage/store.ts";
 import type { ObjectStore } from "#storage/store.ts";
+import { PackVerifier } from "./check-lanes.ts";
 import { messageOf, verifyPack } from "./check-pack.ts";
+import type { PackVerdict } from "./check-pack.ts";
 import { matchIndex, TrailerCache } from "./check-index.ts";
 import { walkBackups } from "./check-roots.ts";
-import type { DamageTable } from "./damage.ts";
+import type { DamageTable, PlacedRecord } from "./damage.ts";
 import { DamageReporter } from "./damage-report.ts";
 import { throwIfCancelled } from "./engine-errors.ts";
 import { RepositoryReader } from "./engine-reader.ts";
@@ -12,6 +14,7 @@ import type { BackupDamage, CheckOutcome, CheckRequest, TaskControl } from "./en
 import type { ChunkIndex } from "./index.ts";
 import { readPackContents } from "./index-reconcile.ts";
 import type { TenantKeys } from "./keys.ts";
+import type { LanePool } from "./lane-pool.ts";
 import { hexOf, packObjectKey, parsePackKey, rootPrefix, tenantPrefix } from "./layout.ts";
 import { useSecondCopies } from "./second-copies.ts";
 
@@ -21,6 +24,8 @@ const maxFindings = 1000;
 interface CheckContext {
   store: ObjectStore;
   index: ChunkIndex;
+  /** Where whole packs are verified; absent = in this thread. */
+  lanes?: LanePool;
 }
 
 interface Listing {
@@ -41,6 +46,7 @@ export class CheckRun {
   readonly #trailers: TrailerCache;
   readonly #unindexed: { key: string; packId: Uint8Array; size: number }[] = [];
   readonly #outcome = emptyOutcome();
+  #verifier: PackVerifier | undefined;
 
   constructor(context: CheckContext, request: CheckRequest, keys: TenantKeys, control: TaskControl) {
     this.#context = context;
@@ -53,6 +59,16 @@ export class CheckRun {
 
   /** @throws RepositoryError for what keeps the check from being made; what it finds is in the outcome */
   async run(): Promise<CheckOutcome> {
+    const { lanes } = this.#context;
+    this.#verifier = lanes && new PackVerifier(lanes, this.#keys);
+    try {
+      return await this.#run();
+    } finally {
+      this.#verifier?.close();
+    }
+  }
+
+  async #run(): Promise<CheckOutcome> {
     const started = performance.now();
     const { tenant } = this.#request;
     for (const problem of await this.#damage.fileProblems()) this.#find("index", problem, false);
@@ -139,17 +155,17 @@ export class CheckRun {
     const { tenant, nowUs } = this.#request;
     const key = packObjectKey(tenant, packId);
     await this.#control.pace?.(sizeBytes);
-    let pack: Uint8Array;
-    try {
-      pack = await this.#context.store.get(key);
-    } catch (error) {
-      if (isGone(error)) return;
-      throw error;
-    }
+    const pack = await this.#packAt(key);
+    if (pack === undefined) return;
+    const { length } = pack;
     const wasDamaged = this.#damage.inPack(packId);
-    let verdict = verifyPack(this.#keys, packId, pack, wasDamaged);
-    if (verdict.contents === undefined || verdict.problem !== undefined)
-      verdict = verifyPack(this.#keys, packId, pack, [...wasDamaged, ...this.#damage.placesIn(packId)]);
+    let verdict = await this.#verify(packId, pack, wasDamaged);
+    if (verdict.contents === undefined || verdict.problem !== undefined) {
+      // The bytes may have been handed over.
+      const again = pack.length === length ? pack : await this.#packAt(key);
+      if (again === undefined) return;
+      verdict = await this.#verify(packId, again, [...wasDamaged, ...this.#damage.placesIn(packId)]);
+    }
     const { sound, damaged, problem } = verdict;
     if (problem !== undefined) this.#find(key, problem, false);
     for (const { reason } of damaged) this.#find(key, reason, false);
@@ -163,11 +179,25 @@ export class CheckRun {
     );
     this.#damage.setVerified(packId, nowUs);
     this.#outcome.packsRead++;
-    this.#outcome.bytesRead += pack.length;
+    this.#outcome.bytesRead += length;
     this.#outcome.recordsVerified += sound.length + damaged.length;
     if (this.#outcome.packResults.length < maxFindings)
       this.#outcome.packResults.push({ packId: hexOf(packId), sizeBytes, damagedRecords: damaged.length });
     await breath();
+  }
+
+  /** Undefined when it was collected meanwhile. */
+  async #packAt(key: string): Promise<Uint8Array | undefined> {
+    try {
+      return await this.#context.store.get(key);
+    } catch (error) {
+      if (isGone(error)) return undefined;
+      throw error;
+    }
+  }
+
+  async #verify(packId: Uint8Array, pack: Uint8Array, placed: readonly PlacedRecord[]): Promise<PackVerdict> {
+    return (await this.#verifier?.verify(packId, pack, placed)) ?? verifyPack(this.#keys, packId, pack, placed);
   }
 
   /** Every root opens, every page can be read, every chunk has a place. */

@@ -19,6 +19,8 @@ export interface CompactParts extends CollectParts {
 export interface CompactSteps {
   /** Throws inside the transaction that moves places unless this is still the one collection. */
   guard(): void;
+  /** Resolves when so many more bytes may be read or written. */
+  pace(bytes: number): Promise<void>;
   /** Called before every step with the bytes read so far; may throw, to stop. */
   keep(bytesDone: number): void;
   /** Called with packs of which nothing is needed any more. */
@@ -36,7 +38,8 @@ export async function compactPacks(parts: CompactParts, actions: readonly Compac
   for (const kind of ["data", "page"] as const) {
     const target = new Target(parts, kind, steps);
     let bytes = 0;
-    for (const { packNo, packId } of actions) {
+    for (const { packNo, packId, bytes: sizeBytes } of actions) {
+      await steps.pace(sizeBytes);
       const pack = await readPack(parts, Buffer.from(packId, "hex"), kind, (slot) => mark.isLive(packNo, slot));
       if (pack === undefined) continue;
       steps.keep((bytes += pack.sizeBytes));
@@ -129,6 +132,7 @@ class Target {
     this.#done = [];
     if (writer !== undefined) {
       const { packId, kind, key, bytes, entries } = writer.finish({ deep: true });
+      await this.#steps.pace(bytes.length);
       if ((await store.putIfAbsent(key, [bytes])) === "exists") throw new RepositoryError("corruptPack", `pack ${hexOf(packId)} exists already`);
       index.addCopies(tenant, { packId, kind, sizeBytes: bytes.length, entries }, from, () => this.#steps.guard());
     }

@@ -157,6 +157,7 @@ class Collection {
     }
     const compact = plan.actions.flatMap((action) => (action.kind === "compact" ? [action] : []));
     await compactPacks({ ...this.#parts, tenant, keys: (await this.#parts.keysOf(tenant))! }, compact, mark, {
+      pace: async (bytes) => this.#control.pace?.(bytes),
       guard: () => ledger.requireCollector(this.#token),
       keep: (bytes) => {
         this.#keep();

@@ -307,6 +307,6 @@ export interface EngineOptions {
   laneCount?: number;
   /** What all backups and restores together may hold, however large the disks; at least 256 MiB, default 512 MiB. */
   memoryBytes?: number;
-  /** Bytes that a backup reads, a restore fetches or a check reads in a second: all together, and each. Absent or 0 = no limit. */
+  /** Bytes that backups and checks read, restores fetch and collections copy in a second: all together, and each. Absent or 0 = no limit. */
   bandwidth?: { allBytes?: number; taskBytes?: number };
 }

@@ -1,5 +1,7 @@
 import type { CarriedError } from "#platform/threads.ts";
 import type { SourceSpec } from "#sources/source.ts";
+import type { PackVerdict } from "./check-pack.ts";
+import type { PlacedRecord } from "./damage.ts";
 import type { TenantKeys } from "./keys.ts";
 import type { PackEntry } from "./pack.ts";
 
@@ -30,6 +32,8 @@ export type ToLane =
   | { kind: "openRestore"; run: number; backupId: string; tenant: string; keys: TenantKeys; chunkBytes: number; path: string; allowHoles: boolean }
   /** Open these records and write each where it belongs. */
   | { kind: "restore"; run: number; job: number; range: PackRange }
+  /** Verify a whole pack; answered at once. */
+  | { kind: "verify"; run: number; keys: TenantKeys; packId: Uint8Array; pack: Uint8Array; placed: readonly PlacedRecord[] }
   | { kind: "end"; run: number }
   /** Let go of large buffers that are kept for later. */
   | { kind: "trim" }
@@ -67,6 +71,7 @@ export type FromLane =
   | { kind: "stored"; run: number; segment: number; packIds: Uint8Array; storedBytes: number; compressed: boolean }
   | { kind: "pack"; run: number; packId: Uint8Array; bytes: Uint8Array; entries: PackEntry[] }
   | { kind: "flushed"; run: number }
+  | { kind: "verified"; run: number; verdict: PackVerdict }
   | { kind: "restored"; run: number; job: number; writtenBytes: number }
   /** There is no such pack: nothing of the range was restored. Collection may have moved its chunks. */
   | { kind: "packGone"; run: number; job: number; range: PackRange }

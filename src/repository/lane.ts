@@ -7,6 +7,7 @@ import { carryError } from "#platform/threads.ts";
 import { joinFileTarget, openFileSource } from "#sources/file.ts";
 import type { FileTarget } from "#sources/file.ts";
 import type { Source } from "#sources/source.ts";
+import { verifyPack } from "./check-pack.ts";
 import { ChunkHasher } from "./chunk-id.ts";
 import { CompressionGate } from "./compression-gate.ts";
 import { RepositoryError } from "./engine-types.ts";
@@ -110,7 +111,10 @@ export class Lane {
     const run = this.#runs.get(message.run);
     if (message.kind === "openBackup") this.#runs.set(message.run, new BackupLane(message, this.#post, this.#random, this.#buffers));
     else if (message.kind === "openRestore") this.#runs.set(message.run, new RestoreLane(message, this.#post, this.#buffers));
-    else if (message.kind === "end") {
+    else if (message.kind === "verify") {
+      const { keys, packId, pack, placed } = message;
+      this.#post({ kind: "verified", run: message.run, verdict: verifyPack(keys, packId, pack, placed) });
+    } else if (message.kind === "end") {
       run?.close();
       this.#runs.delete(message.run);
       this.#buffers.release();
