@@ -109,6 +109,7 @@ describe("a disk's life at the command line", () => {
     const again = await runCommand(["backup", "replicate", backupId, ...to, "--vault", copies, "--endpoint", service.baseUrl]);
     assert.equal(again.code, 1);
     assert.match(again.stderr, /has a copy in RegionOne/);
+    await json("vault", "delete", copies);
   });
 
   test("restore to a new volume and over the old one", async () => {
