@@ -240,6 +240,7 @@ function serviceSettings(settings: Settings): Omit<Context["settings"], "nodeId"
     webhookAllow,
     taskTimeoutUs: settings.taskTimeoutHours * hourUs,
     ...(expiryHours === undefined ? {} : { expiryHours }),
+    ...(settings.importPath === undefined ? {} : { importPath: settings.importPath }),
   };
   const bytes = { chunkBytes: chunkKib * 1024, checkDailyBytes: checkDailyGib * 1024 ** 3 };
   return { region, zone, sourceRoots, ...bytes, ...collection, ...kept, compressionLevel, vaultMinGib, vaultMaxGib, implicitVaultGib };

@@ -80,6 +80,12 @@ export const settingTable = {
     default: "",
     doc: `Folders below which file resources may lie, separated by "${delimiter}". Default: none.`,
   },
+  importPath: {
+    type: "file",
+    unit: "",
+    default: "",
+    doc: "Folder with the stores that projects may import backups from: <project id>/<name>/ holds store/ and master.key. Default: none.",
+  },
   chunkKib: {
     type: "integer",
     unit: "KiB",

@@ -5,6 +5,7 @@ import { backupRoutes as cbrBackupRoutes } from "./cbr/backups.ts";
 import { checkpointRoutes } from "./cbr/checkpoints.ts";
 import { memberRoutes } from "./cbr/members.ts";
 import { featureRoutes } from "./cbr/features.ts";
+import { importRoutes } from "./cbr/imports.ts";
 import { protectableRoutes } from "./cbr/protectables.ts";
 import { regionRoutes } from "./cbr/region.ts";
 import { replicationRoutes } from "./cbr/replications.ts";
@@ -84,6 +85,7 @@ export function dialects(options: BlockStorageOptions): Dialect[] {
         ...protectableRoutes,
         ...featureRoutes,
         ...agentRoutes,
+        ...importRoutes,
         ...policyRoutes,
       ]),
     },

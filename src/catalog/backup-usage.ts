@@ -1,8 +1,17 @@
 import { sql } from "kysely";
 import type { Id, ProjectId } from "#model/ids.ts";
+import type { ResourceType } from "#model/resource.ts";
 import { allOf, equals } from "./paging.ts";
 import type { Db } from "./schema.ts";
-import type { Listed, Page, ResourceUsage } from "./tables.ts";
+import type { Listed, Page } from "./tables.ts";
+
+/** Backups of one resource, in whatever vaults. */
+export interface ResourceUsage {
+  resourceId: Id;
+  resourceType: ResourceType;
+  backupCount: number;
+  storedBytes: number;
+}
 
 /** A server backup is the sum of its disks' backups, as in a vault's figures. */
 export async function usageByResource(

@@ -56,6 +56,9 @@ export function createBackupTable(db: Db): BackupTable {
       return { items: views, count };
     },
     update: (id, patch) => update(db, id, patch),
+    async isTaken(id) {
+      return (await db.read.selectFrom("backups").select("id").where("id", "=", id).executeTakeFirst()) !== undefined;
+    },
     async amend(projectId, id, patch) {
       await db.atomically(async (inner) => {
         await update(inner, id, patch);

@@ -9,6 +9,7 @@ import type { Retained } from "#model/retention.ts";
 import type { Task, TaskProgress, TaskStatus, TaskType } from "#model/task.ts";
 import type { Role } from "#model/caller.ts";
 import type { AuditTable } from "./audit-table.ts";
+import type { ResourceUsage } from "./backup-usage.ts";
 import type { EventTable } from "./event-table.ts";
 import type { VaultTable } from "./vault-table.ts";
 
@@ -212,14 +213,6 @@ export interface SnapshotTable {
   remove(id: Id): Promise<void>;
 }
 
-/** Backups of one resource, in whatever vaults. */
-export interface ResourceUsage {
-  resourceId: Id;
-  resourceType: ResourceType;
-  backupCount: number;
-  storedBytes: number;
-}
-
 export interface CheckpointTable {
   insert(checkpoint: Checkpoint): Promise<void>;
   get(projectId: ProjectId, id: Id): Promise<Checkpoint | undefined>;
@@ -278,6 +271,8 @@ export interface BackupTable {
   view(projectId: ProjectId, id: Id): Promise<BackupView | undefined>;
   list(projectId: ProjectId, filter: BackupFilter, page: Page, sort?: Sort<BackupSortKey>[]): Promise<Listed<BackupView>>;
   update(id: Id, patch: Partial<Backup>): Promise<void>;
+  /** Whether any project has a backup of this id. */
+  isTaken(id: Id): Promise<boolean>;
   /** As `update`, of what the backup's sealed document tells: it is remembered, so that a rebuild can bring it back. */
   amend(projectId: ProjectId, id: Id, patch: Partial<Backup>): Promise<void>;
   /** The project's backups that were amended, as they are now. */

@@ -74,6 +74,8 @@ export const errorKinds = {
   providerUnknown: { status: 400, cbr: "BackupService.6301" },
   resourceNotFound: { status: 404, cbr: "BackupService.6302" },
   taskNotFound: { status: 404, cbr: "BackupService.6500", vbs: "common.0011" },
+  vaultCannotSync: { status: 400, cbr: "BackupService.7300" },
+  syncRunning: { status: 400, cbr: "BackupService.7302" },
   metadataNotReadable: { status: 400, cbr: "BackupService.6206" },
   projectNotFound: { status: 404, cbr: "BackupService.9900" },
   agentsNotSupported: { status: 400, cbr: "BackupService.7403" },

@@ -1,6 +1,16 @@
 import type { Id, ProjectId, TimestampUs } from "./ids.ts";
 
-export type TaskType = "backup" | "restore" | "delete" | "remove_resource" | "vault_delete" | "check" | "collect" | "replication" | "replica";
+export type TaskType =
+  | "backup"
+  | "restore"
+  | "delete"
+  | "remove_resource"
+  | "vault_delete"
+  | "check"
+  | "collect"
+  | "replication"
+  | "replica"
+  | "sync";
 export type TaskStatus = "waiting" | "running" | "success" | "failed" | "skipped" | "timeout";
 
 /** CBR's name of the operation. */

@@ -43,6 +43,7 @@ import type { Reconciled } from "./index-reconcile.ts";
 import type { TenantKeys } from "./keys.ts";
 import { BackupOffer } from "./offer.ts";
 import { PeerBackup } from "./origin-peer.ts";
+import { openStoreBackup } from "./origin-store.ts";
 import { TenantBackup } from "./origin-tenant.ts";
 import { ReplicaFeed } from "./replica-feed.ts";
 import type { Origin } from "./replica-feed.ts";
@@ -152,10 +153,10 @@ export class EngineCore implements Engine {
     return this.#inTurn(control, async (inTurn) => {
       const { tenant, backupId, from, document, compressionLevel } = request;
       const keys = await this.#keysOf(tenant, true);
-      const origin = from.kind === "peer" ? new PeerBackup(from, this.#clock, inTurn.signal) : await this.#originOf(from, tenant);
+      const origin = await this.#openOrigin(from, tenant, inTurn);
       try {
         const offer = await origin.describe();
-        const source = from.kind === "peer" ? from.source : from.tenant;
+        const source = from.kind === "peer" ? from.source : from.kind === "store" ? `store:${from.tenant}` : from.tenant;
         const known = from.kind === "tenant" && source === tenant ? sameIds : this.#index.replicaRefs.of(tenant, keys, source);
         const feed = new ReplicaFeed(origin, offer, known);
         const run = { tenant, backupId, feed, document, chunkBytes: offer.chunkBytes, compressionLevel };
@@ -169,6 +170,11 @@ export class EngineCore implements Engine {
 
   readOffer({ tenant, backupId, audience, part }: Parameters<Engine["readOffer"]>[0]): Promise<Uint8Array> {
     return engineErrors(async () => (await this.#offerOf(tenant, backupId, audience)).part(part));
+  }
+
+  async #openOrigin(from: ReplicateRequest["from"], tenant: string, control: TaskControl): Promise<Origin> {
+    if (from.kind === "peer") return new PeerBackup(from, this.#clock, control.signal);
+    return from.kind === "store" ? openStoreBackup(from, tenant, control) : this.#originOf(from, tenant);
   }
 
   async #originOf(from: TenantOrigin, tenant: string): Promise<Origin> {

@@ -93,10 +93,20 @@ export interface PeerOrigin {
   source: string;
 }
 
+/** A backup of another store, which lies in a folder of this machine and is only read. */
+export interface StoreOrigin {
+  kind: "store";
+  storePath: string;
+  /** Of its master key file. */
+  keyPath: string;
+  tenant: string;
+  backupId: string;
+}
+
 export interface ReplicateRequest {
   tenant: string;
   backupId: string;
-  from: TenantOrigin | PeerOrigin;
+  from: TenantOrigin | PeerOrigin | StoreOrigin;
   /** Sealed into the root object: the complete backup document, as JSON. */
   document: unknown;
   /** zstd level; 0 stores chunks as they are. */

@@ -1,3 +1,4 @@
+import { rmSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,6 +14,9 @@ import { LanePool } from "./lane-pool.ts";
 import { DEFAULT_MEMORY_BYTES, MemoryBudget, planMemory } from "./memory-budget.ts";
 import { parsePackKey, rootObjectKey, rootPrefix, tenantPrefix } from "./layout.ts";
 import { listTenants } from "./rebuild-state.ts";
+import { BackupOffer } from "./offer.ts";
+import { TenantBackup } from "./origin-tenant.ts";
+import type { Origin } from "./replica-feed.ts";
 import { isKeyDestroyed, loadTenantKeys, openRepository } from "./repository-record.ts";
 import { RestoreRun } from "./restore-pipeline.ts";
 import { withSecondCopies } from "./second-copies.ts";
@@ -97,6 +101,31 @@ export class OfflineRepository {
       throw asEngineError(error);
     } finally {
       await rm(folder, { recursive: true, force: true });
+    }
+  }
+
+  /**
+   * A backup as the origin of a copy; equal pieces have equal references for one audience. An index of the tenant's packs lies in the folder of
+   * temporary files until it is closed.
+   */
+  async offer(tenant: string, backupId: string, audience: string, control: TaskControl = {}): Promise<Origin> {
+    const keys = await this.#keysOf(tenant);
+    if (typeof keys === "string") throw new RepositoryError(keys === destroyed ? "keyDestroyed" : "wrongMasterKey", keys);
+    const folder = await mkdtemp(join(tmpdir(), "opencbr-import-"));
+    const index = ChunkIndex.open(join(folder, "index.sqlite"), this.repositoryId);
+    const close = (): void => {
+      index.close();
+      rmSync(folder, { recursive: true, force: true });
+    };
+    try {
+      await this.#indexPacks(index, tenant, control);
+      const reader = new RepositoryReader(this.#store, index);
+      const root = await reader.root(tenant, keys, backupId);
+      if (root === undefined) throw new RepositoryError("missingRoot", `backup ${backupId} has no root object`);
+      return new TenantBackup(new BackupOffer(reader, tenant, keys, root, audience), close);
+    } catch (error) {
+      close();
+      throw asEngineError(error);
     }
   }
 

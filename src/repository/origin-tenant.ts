@@ -1,13 +1,15 @@
 import type { BackupOffer, Offer } from "./offer.ts";
 import type { Origin } from "./replica-feed.ts";
 
-/** A backup of this repository as the origin of a copy. */
+/** A backup of this repository, or of a store in another folder, as the origin of a copy. */
 export class TenantBackup implements Origin {
   readonly #offer: BackupOffer;
+  readonly #whenClosed: () => void;
   receivedBytes = 0;
 
-  constructor(offer: BackupOffer) {
+  constructor(offer: BackupOffer, whenClosed: () => void = () => {}) {
     this.#offer = offer;
+    this.#whenClosed = whenClosed;
   }
 
   async describe(): Promise<Offer> {
@@ -32,5 +34,7 @@ export class TenantBackup implements Origin {
     return plain;
   }
 
-  close(): void {}
+  close(): void {
+    this.#whenClosed();
+  }
 }

@@ -46,6 +46,8 @@ export interface ServiceSettings {
   volumesPath: string;
   /** Roots below which `file:` resources may lie. */
   sourceRoots: readonly string[];
+  /** Folder with the stores that projects may import from: `<project id>/<name>/`. Absent = none. */
+  importPath?: string;
   /** Bytes per chunk of new lineages. */
   chunkBytes: number;
   /** zstd level; 0 = store as it is. */

@@ -25,6 +25,8 @@ export interface World {
   context: Context;
   catalog: Catalog;
   engine: Engine;
+  /** Folder of the store. */
+  storePath: string;
   /** Folder that file volumes are permitted below. */
   sources: string;
   /** Runs every queued task to its end. */
@@ -46,7 +48,7 @@ export function manualClock(startUs = 1_800_000_000_000_000): Clock & { advance(
   };
 }
 
-export async function makeWorld(options: { clock?: Clock } = {}): Promise<World> {
+export async function makeWorld(options: { clock?: Clock; masterKey?: Uint8Array } = {}): Promise<World> {
   const folder = mkdtempSync(join(tmpdir(), "opencbr-world-"));
   const sources = join(folder, "sources");
   const volumesPath = join(folder, "volumes");
@@ -56,7 +58,7 @@ export async function makeWorld(options: { clock?: Clock } = {}): Promise<World>
   const engine = await startEngine({
     storePath: join(folder, "store"),
     indexPath: join(folder, "index.sqlite"),
-    masterKey: new Uint8Array(32).fill(7),
+    masterKey: options.masterKey ?? new Uint8Array(32).fill(7),
     laneCount: 1,
   });
   const context: Context = {
@@ -85,6 +87,7 @@ export async function makeWorld(options: { clock?: Clock } = {}): Promise<World>
     context,
     catalog,
     engine,
+    storePath: join(folder, "store"),
     sources,
     async runAll() {
       await backgroundIdle(context);

@@ -80,6 +80,9 @@ export const cbrAnswers: Readonly<Record<string, TSchema>> = {
   ShowOpLog: Type.Object({ operation_log: task }),
   CancelOpLog: Type.Object({ operation_log: task }),
 
+  ImportBackup: Type.Object({ sync: Type.Array(Type.Object({ backup_id: id, operation_log_id: id })) }),
+  ImportCheckpoint: Type.Object({ sync: Type.Object({ operation_log_id: id, vault_id: id }) }),
+
   ShowVaultTag: Type.Object({ tags: Type.Array(tag) }),
   ShowVaultProjectTag: Type.Object({ tags: Type.Array(Type.Object({ key: text, values: Type.Array(text) })) }),
   ShowVaultResourceInstances: Type.Object({

@@ -119,6 +119,8 @@ function section(task: Task): Record<string, unknown> {
     case "replication":
     case "replica":
       return { replication: given(facts, replicationNames) };
+    case "sync":
+      return { sync: { sync_backup_num: count(facts["synced"]), delete_backup_num: 0, err_sync_backup_num: count(facts["failed"]) } };
     case "check":
       return { check: given(task.result, checkNames) };
     case "collect":

@@ -20,6 +20,7 @@ const types: Readonly<Record<string, readonly TaskType[]>> = {
   collect: ["collect"],
   // Both ends of it.
   replication: ["replication", "replica"],
+  sync: ["sync"],
 };
 const states = ["waiting", "running", "success", "failed", "skipped", "timeout"] as const satisfies readonly TaskStatus[];
 

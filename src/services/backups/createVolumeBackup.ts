@@ -3,12 +3,12 @@ import type { Caller } from "#model/caller.ts";
 import { DomainError } from "#model/errors.ts";
 import type { Id } from "#model/ids.ts";
 import type { Snapshot, Volume } from "#model/resource.ts";
-import type { Vault } from "#model/vault.ts";
 import { isSystemDisk } from "../checkpoints/createCheckpoint.ts";
 import type { Context } from "../context.ts";
 import { diskBackup, generatedName, insertBackup, newCheckpoint, takeForBackup } from "../support/backup-rows.ts";
 import { refuseFullVault } from "../support/capacity.ts";
 import { checkLooseDescription, checkLooseName, checkMetadata } from "../support/checks.ts";
+import { implicitVault } from "../support/implicit-vault.ts";
 import { findBackupView, findSnapshot, findVolume } from "../support/find.ts";
 
 export interface CreateVolumeBackupInput {
@@ -47,7 +47,7 @@ export async function createVolumeBackup(context: Context, caller: Caller, input
         },
       );
     }
-    const vault = await implicitVault(context, tables, caller);
+    const vault = await implicitVault(context, tables, caller, "disk");
     await refuseFullVault(context, tables, vault);
     // A snapshot is frozen: the volume itself stays free.
     const previousStatus = snapshot === undefined ? await take(context, tables, volume, input.force === true) : null;
@@ -94,43 +94,4 @@ async function take(context: Context, tables: Tables, volume: Volume, force: boo
   const previous = await takeForBackup(tables, volume, context.clock.nowUs());
   if (previous === "available" || previous === "in-use") return previous;
   throw new DomainError("volumeStatusForbids", `Volume ${volume.id} is ${volume.status}; a backup needs it available or in-use.`);
-}
-
-/** The vault that holds what came in through Block Storage: made when it is first needed. */
-async function implicitVault(context: Context, tables: Tables, caller: Caller): Promise<Vault> {
-  const found = await tables.vaults.findImplicit(caller.projectId, "disk");
-  if (found !== undefined) {
-    if (found.status === "available" || found.status === "lock") return found;
-    throw new DomainError("vaultStatusForbidsBackup", `Vault ${found.id}, which holds this project's volume backups, is ${found.status}.`);
-  }
-  const vault: Vault = {
-    id: context.random.uuid(),
-    projectId: caller.projectId,
-    userId: caller.userId,
-    name: "implicit-disk",
-    description: null,
-    enterpriseProjectId: "0",
-    objectType: "disk",
-    protectType: "backup",
-    consistentLevel: "crash_consistent",
-    cloudType: "public",
-    chargingMode: "post_paid",
-    isMultiAz: false,
-    sizeGib: context.settings.implicitVaultGib,
-    status: "available",
-    autoBind: false,
-    autoExpand: false,
-    smnNotify: false,
-    threshold: 80,
-    locked: false,
-    bindRules: {},
-    tags: [],
-    availabilityZone: null,
-    backupNamePrefix: null,
-    implicit: true,
-    createdAt: context.clock.nowUs(),
-    updatedAt: null,
-  };
-  await tables.vaults.insert(vault);
-  return vault;
 }

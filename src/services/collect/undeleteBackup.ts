@@ -3,7 +3,6 @@ import type { Caller } from "#model/caller.ts";
 import { DomainError } from "#model/errors.ts";
 import type { Id } from "#model/ids.ts";
 import { silentLog } from "#platform/log.ts";
-import { ReadWriteLock } from "#platform/read-write-lock.ts";
 import { RepositoryError } from "#repository/engine-types.ts";
 import type { RootDescription } from "#repository/engine-types.ts";
 import type { Context } from "../context.ts";
@@ -12,6 +11,7 @@ import { addBackup, inVaultOfToday } from "../rebuild/rebuildProject.ts";
 import type { BackupDocument } from "../runs/backup-disk.ts";
 import { serverPatch } from "../runs/runBackup.ts";
 import { fillOf, settleUsage } from "../support/capacity.ts";
+import { listingLock } from "../support/listing-lock.ts";
 
 interface Deleted {
   root: RootDescription;
@@ -26,9 +26,7 @@ interface Deleted {
  * `vaultStatusForbids` when its vault is being deleted or in error; `vaultFull` when it does not fit any more
  */
 export function undeleteBackup(context: Context, caller: Caller, { backupId }: { backupId: Id }): Promise<Id[]> {
-  const lock = locks.get(context) ?? new ReadWriteLock();
-  locks.set(context, lock);
-  return lock.exclusive(async () => {
+  return listingLock(context).exclusive(async () => {
     const disks = await findDisks(context, caller, backupId);
     await rehearse(context, caller, disks);
     const back: Deleted[] = [];
@@ -44,9 +42,6 @@ export function undeleteBackup(context: Context, caller: Caller, { backupId }: {
     return back.map(({ root }) => root.backupId);
   });
 }
-
-/** One after the other: none takes back what another one has just listed. */
-const locks = new WeakMap<Context, ReadWriteLock>();
 
 /** False when it is no longer in the bin, or something of it was collected. */
 async function bringBack({ engine }: Context, { projectId }: Caller, backupId: Id): Promise<boolean> {

@@ -167,17 +167,7 @@ async function addResources(tables: Tables, document: BackupDocument, sealedAt: 
 /** What can be told only when every root object was seen: server backups, and failed ones. Safe to repeat. */
 export async function finishProject(tables: Tables, projectId: ProjectId, { state }: Known): Promise<void> {
   for (const backup of (state?.failed ?? []).toReversed()) await addFailed(tables, backup, state!);
-  for (const server of await serverBackups(tables, projectId)) {
-    const children = await tables.backups.children(server.id);
-    if (children.length === 0 || children.some((child) => child.rootKey === null || child.statistics === null)) continue;
-    const disks = children.map((child) => ({
-      statistics: child.statistics!,
-      protectedAt: child.protectedAt ?? child.createdAt,
-      sealedAt: child.updatedAt ?? child.createdAt,
-      incremental: child.incremental,
-    }));
-    await tables.backups.update(server.id, { ...serverPatch(disks), status: "available", failReason: null });
-  }
+  for (const server of await serverBackups(tables, projectId)) await completeServer(tables, server.id);
   for (const { id, ...patch } of state?.amended ?? []) {
     const isThere = (await tables.backups.get(projectId, id)) !== undefined && (await tables.vaults.get(projectId, patch.vaultId)) !== undefined;
     if (isThere) await tables.backups.amend(projectId, id, patch);
@@ -198,6 +188,20 @@ export async function settleShares(tables: Tables, projectId: ProjectId): Promis
     if (member.vaultId === null || (await tables.vaults.get(member.destProjectId, member.vaultId)) !== undefined) continue;
     await tables.members.update(member.id, { status: "pending", vaultId: null });
   }
+}
+
+/** A server backup is available when the roots of all its disks are there. Tells whether they are. */
+export async function completeServer(tables: Tables, serverId: Id): Promise<boolean> {
+  const children = await tables.backups.children(serverId);
+  if (children.length === 0 || children.some((child) => child.rootKey === null || child.statistics === null)) return false;
+  const disks = children.map((child) => ({
+    statistics: child.statistics!,
+    protectedAt: child.protectedAt ?? child.createdAt,
+    sealedAt: child.updatedAt ?? child.createdAt,
+    incremental: child.incremental,
+  }));
+  await tables.backups.update(serverId, { ...serverPatch(disks), status: "available", failReason: null });
+  return true;
 }
 
 async function addFailed(tables: Tables, backup: Backup, state: ProjectState): Promise<void> {

@@ -29,6 +29,7 @@ export async function recoverTask(context: Context, task: Task): Promise<void> {
       case "collect":
       case "replication":
       case "replica":
+      case "sync":
         await context.catalog.tasks.requeue(task.id, task.fencingToken, context.clock.nowUs());
     }
   } catch (error) {
@@ -46,7 +47,7 @@ export async function abandonTask(context: Context, task: Task, error: unknown):
   await context.catalog.transaction(async (tables) => {
     const now = context.clock.nowUs();
     await finishTask(tables, task, failedEnd(failure, now));
-    if (task.type === "check" || task.type === "collect") return;
+    if (task.type === "check" || task.type === "collect" || task.type === "sync") return;
     const backup = task.backupId === null ? undefined : await tables.backups.get(task.projectId, task.backupId);
     if (backup !== undefined) await markDeletionFailed(tables, backup, error, now);
     if (task.type === "vault_delete") await tables.vaults.update(task.vaultId!, { status: "error", updatedAt: now });

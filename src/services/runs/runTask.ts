@@ -7,6 +7,7 @@ import { runRemoveResource } from "./runRemoveResource.ts";
 import { runReplica } from "./runReplica.ts";
 import { runReplication } from "./runReplication.ts";
 import { runRestore } from "./runRestore.ts";
+import { runSync } from "./runSync.ts";
 import { runVaultDelete } from "./runVaultDelete.ts";
 import type { TaskRun } from "./run.ts";
 
@@ -20,6 +21,7 @@ const runs: Record<TaskType, (run: TaskRun) => Promise<void>> = {
   collect: runCollect,
   replication: runReplication,
   replica: runReplica,
+  sync: runSync,
 };
 
 /** Does what a claimed task asks for and ends it. Only what could not even be recorded is thrown. */

@@ -79,6 +79,13 @@ export interface ReplicaTaskInput extends CopyEnds {
   server: Resource | null;
 }
 
+/** What a `sync` task must find and make visible: one backup of an import store, or whatever belongs to its vault. */
+export interface SyncTaskInput {
+  /** Absent: everything of the task's vault. */
+  backup?: { store: string; tenant: string; backupId: Id; name: string; resourceId: Id };
+  userId: string;
+}
+
 /** What a `delete` task must do. */
 export interface DeleteTaskInput {
   previousStatus: BackupStatus;
@@ -97,10 +104,19 @@ export const collectInput = (task: Task): CollectTaskInput => inputOf(task, "col
 export const deleteInput = (task: Task): DeleteTaskInput => inputOf(task, "delete") as DeleteTaskInput;
 
 export const replicationInput = (task: Task): ReplicationTaskInput => inputOf(task, "replication") as ReplicationTaskInput;
+export const syncInput = (task: Task): SyncTaskInput => inputOf(task, "sync") as SyncTaskInput;
 export const replicaInput = (task: Task): ReplicaTaskInput => inputOf(task, "replica") as ReplicaTaskInput;
 
 export const asInput = (
-  input: BackupTaskInput | RestoreTaskInput | DeleteTaskInput | CheckTaskInput | CollectTaskInput | ReplicationTaskInput | ReplicaTaskInput,
+  input:
+    | BackupTaskInput
+    | RestoreTaskInput
+    | DeleteTaskInput
+    | CheckTaskInput
+    | CollectTaskInput
+    | ReplicationTaskInput
+    | ReplicaTaskInput
+    | SyncTaskInput,
 ): Record<string, unknown> => ({
   ...input,
 });

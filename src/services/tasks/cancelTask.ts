@@ -75,6 +75,7 @@ async function cancelWaiting(context: Context, task: Task): Promise<void> {
       return failReplica(context, task, cancelled, { remove: true });
     case "check":
     case "collect":
+    case "sync":
       return context.catalog.transaction(endCancelled);
     case "remove_resource":
     case "vault_delete":

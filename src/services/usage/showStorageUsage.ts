@@ -1,4 +1,5 @@
-import type { Listed, ResourceUsage } from "#catalog/tables.ts";
+import type { ResourceUsage } from "#catalog/backup-usage.ts";
+import type { Listed } from "#catalog/tables.ts";
 import type { Caller } from "#model/caller.ts";
 import type { Id } from "#model/ids.ts";
 import type { Context } from "../context.ts";
