@@ -9,6 +9,7 @@ import { importRoutes } from "./cbr/imports.ts";
 import { protectableRoutes } from "./cbr/protectables.ts";
 import { regionRoutes } from "./cbr/region.ts";
 import { replicationRoutes } from "./cbr/replications.ts";
+import { organizationPolicyRoutes } from "./cbr/organization-policies.ts";
 import { policyRoutes } from "./cbr/policies.ts";
 import { tagRoutes } from "./cbr/tags.ts";
 import { taskRoutes as cbrTaskRoutes } from "./cbr/tasks.ts";
@@ -87,6 +88,7 @@ export function dialects(options: BlockStorageOptions): Dialect[] {
         ...agentRoutes,
         ...importRoutes,
         ...policyRoutes,
+        ...organizationPolicyRoutes,
       ]),
     },
     { name: "cbr", prefixes: ["/v3", "/cbr/v3"], routes: described(regionRoutes) },

@@ -4,6 +4,7 @@ import { queueDueCollections } from "#services/collect/queueDueCollections.ts";
 import type { Context } from "#services/context.ts";
 import { dropOldEvents } from "#services/events/dropOldEvents.ts";
 import { dropOldTasks } from "#services/tasks/dropOldTasks.ts";
+import { syncOrganizationPolicies } from "#services/organization-policies/syncOrganizationPolicies.ts";
 import { queueDuePolicyRuns } from "#services/policies/queueDuePolicyRuns.ts";
 import { queueExpired } from "#services/policies/queueExpired.ts";
 import { recoverTask } from "#services/runs/recoverTask.ts";
@@ -19,6 +20,8 @@ export async function tick(context: Context, isActive: (taskId: string) => boole
     log.warn({ taskId: task.id, owner: task.leaseOwner }, "the lease of a task has passed");
     await recoverTask(context, task);
   }
+  const given = await syncOrganizationPolicies(context);
+  if (given > 0) log.info({ policies: given }, "projects have got policies of their organization");
   const runs = await queueDuePolicyRuns(context);
   if (runs > 0) log.info({ runs }, "policies have run");
   const expired = await queueExpired(context);

@@ -252,7 +252,7 @@ export const protectable = Type.Object({
 });
 
 const limit = Type.Integer({ minimum: -1 });
-export const definition = Type.Object({
+const definition = Type.Object({
   max_backups: limit,
   retention_duration_days: limit,
   day_backups: Type.Optional(limit),
@@ -265,7 +265,7 @@ export const definition = Type.Object({
   destination_region: Type.Optional(text),
 });
 
-export const trigger = Type.Object({
+const trigger = Type.Object({
   id,
   name: Type.Literal("default"),
   type: Type.Literal("time"),
@@ -285,4 +285,19 @@ export const policy = Type.Object({
   trigger,
   associated_vaults: Type.Array(Type.Object({ vault_id: id, destination_vault_id: idOrNull, next_run_at: timeOrNull })),
   policy_type: oneOf("custom_policy", "organization_policy_v2", "organization_policy_removed"),
+});
+
+export const organizationPolicy = Type.Object({
+  id,
+  name: text,
+  description: textOrNull,
+  domain_id: text,
+  domain_name: text,
+  effective_scope: text,
+  operation_type: oneOf("backup", "replication"),
+  policy_name: text,
+  policy_enabled: flag,
+  policy_operation_definition: definition,
+  policy_trigger: trigger,
+  status: oneOf("available", "syncing"),
 });

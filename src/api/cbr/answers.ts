@@ -1,5 +1,5 @@
 import { Type, type TSchema } from "@sinclair/typebox";
-import { backup, checkpoint, common, listOf, member, policy, protectable, tag, task, vault } from "./answer-shapes.ts";
+import { backup, checkpoint, common, listOf, member, organizationPolicy, policy, protectable, tag, task, vault } from "./answer-shapes.ts";
 
 const { text, textOrNull, flag, number, id } = common;
 const ids = Type.Array(id);
@@ -73,6 +73,11 @@ export const cbrAnswers: Readonly<Record<string, TSchema>> = {
   ListPolicies: Type.Object({ policies: Type.Array(policy), count: number }),
   ShowPolicy: Type.Object({ policy }),
   UpdatePolicy: Type.Object({ policy }),
+  CreateOrganizationPolicy: Type.Object({ policy: organizationPolicy }),
+  ListOrganizationPolicies: listOf("policies", organizationPolicy),
+  ShowOrganizationPolicy: Type.Object({ policy: organizationPolicy }),
+  UpdateOrganizationPolicy: Type.Object({ policy: organizationPolicy }),
+  ListOrganizationPolicyDetail: listOf("policies", Type.Object({ domain_id: text, policy_id: id, project_id: text, status: text })),
   AssociateVaultPolicy: Type.Object({ associate_policy: Type.Object({ vault_id: id, policy_id: id, destination_vault_id: Type.Optional(id) }) }),
   DisassociateVaultPolicy: Type.Object({ dissociate_policy: Type.Object({ vault_id: id, policy_id: id }) }),
 
