@@ -100,6 +100,25 @@ test("increments move only their change, as counted on the wire; both sides show
   assert.deepEqual([again.status, again.body.error_code], [400, "BackupService.1009"]);
 });
 
+test("the vaults for copies of a connected region can be listed, and nothing else of the project there", limit, async () => {
+  const [mine] = [await replicationVault(far, "disk"), await far.newVault("private")];
+  const external = (query: string) => client.call("GET", `/v3/${devProjectId}/vaults/external?${query}`);
+  const there = `external_project_id=${devProjectId}&region_id=west`;
+  const { status, body } = await external(there);
+  assert.equal(status, 200, JSON.stringify(body));
+  assert.ok(body.vaults.every((vault: any) => vault.billing.protect_type === "replication"));
+  assert.deepEqual((await external(`${there}&vault_id=${mine}`)).body, {
+    vaults: [(await far.cbr("GET", `vaults/${mine}`)).vault],
+    count: 1,
+    limit: 1000,
+    offset: 0,
+  });
+  assert.equal((await external(`${there}&protect_type=backup`)).body.count, 0);
+  assert.equal((await external(`${there}&objcet_type=server&limit=5`)).status, 200);
+  assert.equal((await external(`external_project_id=${"f".repeat(32)}&region_id=west`)).body.error_code, "BackupService.1011");
+  assert.equal((await external(`external_project_id=${devProjectId}&region_id=nowhere`)).status, 400);
+});
+
 test("interrupted at either end it goes on where it was: what has arrived does not travel again", limit, async () => {
   const size = 60;
   const { backupId, volumeId } = await backedUpDisk("long", size);

@@ -88,3 +88,22 @@ export const orderBody = Type.Object({
 });
 
 export const chunksBody = Type.Object({ chunks: Type.Array(count, { minItems: 1, maxItems: 64 }) });
+
+const optional = Type.Optional(text);
+export const vaultsBody = Type.Object({
+  sourceProjectId: id,
+  destinationProjectId: id,
+  filter: Type.Object(
+    {
+      ids: Type.Optional(Type.Array(id, { maxItems: 1000 })),
+      cloudType: optional,
+      protectType: optional,
+      objectType: Type.Optional(Type.Union([objectType, Type.Literal("turbo")])),
+    },
+    { additionalProperties: false },
+  ),
+  page: Type.Object(
+    { limit: Type.Integer({ minimum: 1, maximum: 1000 }), offset: count, marker: Type.Optional(id) },
+    { additionalProperties: false },
+  ),
+});

@@ -4,13 +4,14 @@ import type { Context } from "#services/context.ts";
 import { beginReplica } from "#services/replication/beginReplica.ts";
 import { cancelReplica } from "#services/replication/cancelReplica.ts";
 import { examineDestination } from "#services/replication/examineDestination.ts";
+import { listVaultsForPeer } from "#services/replication/listVaultsForPeer.ts";
 import { readOffer } from "#services/replication/readOffer.ts";
 import { showReplica } from "#services/replication/showReplica.ts";
 import type { CopyOrder } from "#services/replication/target.ts";
 import { paramsSchema } from "../cbr/schemas.ts";
 import { HttpFailure } from "../http/failure.ts";
 import { type Answer, defineRoute, type Request } from "../http/route.ts";
-import { chunksBody, examinationBody, orderBody } from "./replication-schemas.ts";
+import { chunksBody, examinationBody, orderBody, vaultsBody } from "./replication-schemas.ts";
 
 /** Larger than the order of a server with as many disks as it may have. */
 const orderBytes = 1024 * 1024;
@@ -43,6 +44,16 @@ export const replicationRoutes = [
       const region = regionOf(request);
       return { body: { copied: await examineDestination(context, context.catalog, { region }, { ...request.body, sourceRegion: region }) } };
     },
+  }),
+  defineRoute({
+    method: "POST",
+    path: "/vaults",
+    operation: "ListVaultsForPeer",
+    action: "opencbr:replication:list",
+    access: "peer",
+    successStatus: 200,
+    schema: { body: vaultsBody },
+    handler: async (request, _caller, context) => ({ body: await listVaultsForPeer(context, regionOf(request), request.body) }),
   }),
   defineRoute({
     method: "POST",

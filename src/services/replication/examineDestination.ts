@@ -27,11 +27,7 @@ export async function findDestination(
   question: Omit<CopyQuestion, "sourceRegion" | "backupIds">,
 ): Promise<Vault> {
   const { destinationProjectId: projectId, destinationVaultId: vaultId, objectType } = question;
-  if (!(await takesFrom(context, tables, sender, question))) {
-    throw new DomainError("projectTakesNoReplicas", `destination_project_id: project ${projectId} takes no copies from here`, {
-      field: "destination_project_id",
-    });
-  }
+  await refuseUnlessAccepted(context, tables, sender, question);
   const field = "destination_vault_id";
   const vault = await tables.vaults.get(projectId, vaultId);
   if (vault === undefined) throw new DomainError("destinationVaultMissing", `${field}: there is no vault ${vaultId} in that project`, { field });
@@ -47,6 +43,19 @@ export async function findDestination(
   if (!vault.autoExpand && isFull(vault, usedBytes))
     throw new DomainError("destinationVaultFull", `${field}: vault ${vaultId} is full: its ${vault.sizeGib} GB are used`, { field });
   return vault;
+}
+
+/** @throws DomainError `projectTakesNoReplicas` */
+export async function refuseUnlessAccepted(
+  context: Context,
+  tables: Tables,
+  sender: Sender,
+  question: Pick<CopyQuestion, "sourceProjectId" | "destinationProjectId">,
+): Promise<void> {
+  if (await takesFrom(context, tables, sender, question)) return;
+  throw new DomainError("projectTakesNoReplicas", `destination_project_id: project ${question.destinationProjectId} takes no copies from here`, {
+    field: "destination_project_id",
+  });
 }
 
 /** A user copies into projects in which the role allows it; another region into those that the operator has opened to the project it copies from. */

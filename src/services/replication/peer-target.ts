@@ -1,8 +1,11 @@
+import type { Listed } from "#catalog/tables.ts";
 import { DomainError, errorKinds } from "#model/errors.ts";
 import type { ErrorCode } from "#model/errors.ts";
 import type { Id } from "#model/ids.ts";
 import type { ReplicationRecord } from "#model/replication.ts";
 import { PeerClient } from "#platform/peer-client.ts";
+import type { VaultView } from "../views.ts";
+import type { VaultQuestion } from "./listVaultsForPeer.ts";
 import { replicationPath } from "./peers.ts";
 import type { Peer } from "./peers.ts";
 import type { CopyOrder, CopyQuestion, ReplicaTarget } from "./target.ts";
@@ -17,32 +20,37 @@ const refusals = new Map<string, ErrorCode>(
   ]),
 );
 
+async function ask<T>(peer: Peer, method: "GET" | "POST" | "DELETE", path: string, body?: unknown): Promise<T | undefined> {
+  const client = new PeerClient(peer.address);
+  try {
+    const answer = await client.request({ method, path: replicationPath + path, body, maxBytes: maxAnswerBytes });
+    return understand(peer, answer) as T | undefined;
+  } catch (error) {
+    if (error instanceof DomainError) throw error;
+    throw new DomainError("destinationUnreachable", `Region ${peer.region} does not answer.`, { cause: error });
+  } finally {
+    client.close();
+  }
+}
+
+/** The vaults of a project of another region into which the caller's project may copy. @throws DomainError as {@link ReplicaTarget} says */
+export const vaultsOfPeer = async (peer: Peer, question: VaultQuestion): Promise<Listed<VaultView>> =>
+  (await ask<Listed<VaultView>>(peer, "POST", "/vaults", question)) ?? { items: [], count: 0 };
+
 /** Another region as the destination of copies. */
 export function peerTarget(peer: Peer): ReplicaTarget {
-  async function ask<T>(method: "GET" | "POST" | "DELETE", path: string, body?: unknown): Promise<T | undefined> {
-    const client = new PeerClient(peer.address);
-    try {
-      const answer = await client.request({ method, path: replicationPath + path, body, maxBytes: maxAnswerBytes });
-      return understand(peer, answer) as T | undefined;
-    } catch (error) {
-      if (error instanceof DomainError) throw error;
-      throw new DomainError("destinationUnreachable", `Region ${peer.region} does not answer.`, { cause: error });
-    } finally {
-      client.close();
-    }
-  }
   const recordOf = (answer: { record: ReplicationRecord } | undefined): ReplicationRecord => {
     if (answer === undefined) throw new DomainError("destinationUnreachable", `Region ${peer.region} does not serve copies.`);
     return answer.record;
   };
   return {
     async examine(question: CopyQuestion): Promise<Id[]> {
-      return (await ask<{ copied: Id[] }>("POST", "/examinations", question))?.copied ?? [];
+      return (await ask<{ copied: Id[] }>(peer, "POST", "/examinations", question))?.copied ?? [];
     },
-    begin: async (order: CopyOrder) => recordOf(await ask("POST", "/replicas", order)),
-    show: async (recordId) => (await ask<{ record: ReplicationRecord }>("GET", `/replicas/${recordId}`))?.record,
+    begin: async (order: CopyOrder) => recordOf(await ask(peer, "POST", "/replicas", order)),
+    show: async (recordId) => (await ask<{ record: ReplicationRecord }>(peer, "GET", `/replicas/${recordId}`))?.record,
     async cancel(recordId) {
-      await ask("DELETE", `/replicas/${recordId}`);
+      await ask(peer, "DELETE", `/replicas/${recordId}`);
     },
   };
 }

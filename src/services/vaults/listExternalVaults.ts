@@ -4,24 +4,32 @@ import type { Caller } from "#model/caller.ts";
 import { DomainError } from "#model/errors.ts";
 import type { ProjectId } from "#model/ids.ts";
 import { rolesOf, type Context } from "../context.ts";
+import { peerOf } from "../replication/peers.ts";
+import { vaultsOfPeer } from "../replication/peer-target.ts";
 import type { VaultView } from "../views.ts";
 import { listVaults } from "./listVaults.ts";
 
 export interface ListExternalVaultsInput {
   projectId: ProjectId;
-  /** Only this service's own region is known here. */
+  /** This one, or one that the operator has connected. */
   region: string;
   filter: VaultFilter;
   page: Page;
 }
 
 /**
- * The vaults of another project in which the caller has a role that may list them.
- * @throws DomainError `invalidRequest` for a region that is not this one, `forbidden` for a project that is not there or not the caller's
+ * The vaults of another project in which the caller has a role that may list them; in another region those for copies, of a project into which the
+ * caller's may be copied.
+ * @throws DomainError `invalidRequest` for an unknown region, `forbidden` for a project that is not there or not the caller's,
+ * `projectTakesNoReplicas`, `destinationUnreachable`
  */
 export async function listExternalVaults(context: Context, caller: Caller, input: ListExternalVaultsInput): Promise<Listed<VaultView>> {
-  if (input.region !== context.settings.region)
-    throw new DomainError("invalidRequest", `region_id: the only region here is ${context.settings.region}`, { field: "region_id" });
+  if (input.region !== context.settings.region) {
+    const peer = peerOf(context, input.region);
+    if (peer === undefined) throw new DomainError("invalidRequest", `region_id: no region ${input.region} is known here`, { field: "region_id" });
+    const { filter, page } = input;
+    return vaultsOfPeer(peer, { sourceProjectId: caller.projectId, destinationProjectId: input.projectId, filter, page });
+  }
   const roles = input.projectId === caller.projectId ? caller.roles : await rolesElsewhere(context, caller, input.projectId);
   if (!rolesOf(context).isAllowed(roles, "cbr:vaults:list"))
     throw new DomainError("forbidden", `external_project_id: you have no role in project ${input.projectId}`, { field: "external_project_id" });
