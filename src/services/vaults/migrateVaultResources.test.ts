@@ -172,6 +172,32 @@ test("what may not be is refused, and everything stays where it was", async () =
   assert.deepEqual(await migrate(caller, from.id, to.id, a.id), [a.id]);
 });
 
+test("a state from before there were moves, tags and suspended resources is read", async () => {
+  const caller = await world.newCaller();
+  const volume = await makeVolume(world, caller);
+  const { vault } = await newVault(world, caller, { resources: [disk(volume)] });
+  await backUp(caller, vault.id);
+  await createStateKeeper(world.context).keep();
+  const found = (await world.engine.readState(caller.projectId))!;
+  const { moves: _, ...state } = found.document as { moves: unknown; bindings: object[]; resources: object[] };
+  const without = (nouns: object[], key: string): object[] =>
+    nouns.map((noun) => Object.fromEntries(Object.entries(noun).filter(([name]) => name !== key)));
+  const document = { ...state, bindings: without(state.bindings, "suspended"), resources: without(state.resources, "tags") };
+  const engine = {
+    listTenants: () => Promise.resolve([caller.projectId]),
+    listRoots: (tenant: string) => world.engine.listRoots(tenant),
+    readRoot: (tenant: string, id: string) => world.engine.readRoot(tenant, id),
+    readState: () => Promise.resolve({ ...found, document }),
+  };
+  const catalog = await openCatalog({ path: ":memory:" });
+  const { volumesPath } = world.context.settings;
+  const report = await rebuildCatalog({ catalog, engine, random: systemRandom, volumesPath });
+  assert.deepEqual(report, { projects: 1, backups: 1, unreadable: [] });
+  assert.deepEqual(await places(caller, catalog), await places(caller, world.catalog));
+  assert.deepEqual(await catalog.resources.get(caller.projectId, volume.id), await world.catalog.resources.get(caller.projectId, volume.id));
+  await catalog.close();
+});
+
 test("only backups that were there when a resource moved have moved", () => {
   const move = (from: string, to: string, movedAt: number, resourceId = "r") => ({
     projectId: "p",
