@@ -128,10 +128,10 @@ test("interrupted at either end it goes on where it was: what has arrived does n
   const known = new Set(storeFiles());
   east.wire.chunkAnswers = 11;
   const { replication } = await copy(backupId, vault);
-  const passed = (n: number) => client.until(`${n} pieces`, async () => (east.wire.chunkAnswers <= n ? true : undefined));
+  const passed = (n: number) => client.until(`${n} pieces`, async () => (east.wire.chunkAnswers <= n ? true : undefined), 200);
   await passed(0);
   const packs = () => storeFiles().filter((name) => /packs\/..\/[0-9a-f]{32}$/.test(name) && !known.has(name));
-  await client.until("a pack that is stored", async () => (packs().length > 0 ? true : undefined));
+  await client.until("a pack that is stored", async () => (packs().length > 0 ? true : undefined), 200);
   await west.kill();
   await west.start();
   far = await Client.login(west.service.baseUrl);
@@ -167,6 +167,27 @@ test("bytes that are damaged on the way fail the copy, with the reason on both s
   );
   const retried = await copy(backupId, vault);
   assert.equal((await recordEnd(backupId, retried.replication.replication_record_id)).status, "success");
+});
+
+test("cancelled at the source, nothing of it is left at the destination", limit, async () => {
+  const { backupId } = await backedUpDisk("cancelled", 9);
+  const vault = await replicationVault(far, "disk");
+  east.wire.chunkAnswers = 1;
+  const { replication } = await copy(backupId, vault);
+  await client.until("the first piece", async () => (east.wire.chunkAnswers <= 0 ? true : undefined), 200);
+  const kept = await client.call("DELETE", `/v3/${devProjectId}/backups/${backupId}`);
+  assert.deepEqual([kept.status, kept.body.error_code], [400, "BackupService.6216"]);
+  const { operation_logs: tasks } = await client.cbr("GET", "operation-logs?operation_type=replication&status=running");
+  assert.deepEqual(
+    tasks.map((task: any) => task.extra_info.replication.source_backup_id),
+    [backupId],
+  );
+  await client.cbr("POST", `operation-logs/${tasks[0].id}/cancel`);
+  const record = await recordEnd(backupId, replication.replication_record_id);
+  assert.deepEqual([record.status, record.extra_info.fail_reason], ["fail", "cancelled"]);
+  east.wire.chunkAnswers = Number.POSITIVE_INFINITY;
+  const left = () => far.cbr("GET", `backups?vault_id=${vault}`).then(({ backups }) => (backups.length === 0 ? true : undefined));
+  await far.until("the copy to be gone", left, 200);
 });
 
 test("a region that is not known, a wrong secret, a foreign project and a foreign backup are refused", limit, async () => {

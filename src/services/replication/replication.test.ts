@@ -1,13 +1,19 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { openCatalog } from "#catalog/open.ts";
+import type { Catalog } from "#catalog/tables.ts";
 import type { Caller } from "#model/caller.ts";
 import { DomainError } from "#model/errors.ts";
 import type { Id } from "#model/ids.ts";
+import { silentLog } from "#platform/log.ts";
+import { systemRandom } from "#platform/random.ts";
 import { edges, makeVolume, makeWorld, noise } from "../../../test/support/world.ts";
 import type { World } from "../../../test/support/world.ts";
 import { deleteBackup } from "../backups/deleteBackup.ts";
 import { restoreBackup } from "../backups/restoreBackup.ts";
 import { createCheckpoint } from "../checkpoints/createCheckpoint.ts";
+import { createStateKeeper } from "../rebuild/keepStates.ts";
+import { rebuildCatalog } from "../rebuild/rebuildCatalog.ts";
 import { addServer } from "../resources/addServer.ts";
 import { catalogFindings } from "../support/catalog-findings.ts";
 import { cancelTask } from "../tasks/cancelTask.ts";
@@ -220,5 +226,40 @@ test("a cancelled copying leaves nothing; one whose vault is gone fails and says
   const [, failed] = await catalog.replications.ofBackup(backupId);
   assert.deepEqual([failed?.status, failed?.failCode], ["fail", "BackupService.6120"]);
   assert.match(failed!.failReason, /there is no vault/);
+  await world.close();
+});
+
+test("a rebuild brings copies and their records back, and no disk into a project that never had it", { timeout: 120_000 }, async () => {
+  const world = await makeWorld();
+  const { context, catalog, engine } = world;
+  const { caller, other, destination, backUp } = await story(world);
+  const [first, second] = [await backUp(), await backUp()];
+  await copyBackup(context, caller, { backupId: first, ...destination });
+  await world.runAll();
+  const asked = await copyBackup(context, caller, { backupId: second, ...destination });
+  await createStateKeeper({ ...context, log: silentLog }).keep();
+  const views = async (from: Catalog) => ({
+    source: (await from.backups.list(caller.projectId, {}, page)).items,
+    copies: (await from.backups.list(other.projectId, {}, page)).items,
+    resources: (await from.resources.list(other.projectId, {}, page)).items,
+  });
+  const before = await views(catalog);
+  assert.equal(before.copies.length, 1);
+  const rebuilt = await openCatalog({ path: ":memory:" });
+  await rebuildCatalog({ catalog: rebuilt, engine, random: systemRandom, volumesPath: context.settings.volumesPath });
+  const after = await views(rebuilt);
+  const open = after.source[0]!.replications[0]!;
+  assert.deepEqual([open.id, open.status, open.failReason], [asked.id, "fail", "The catalog was rebuilt while it was being copied."]);
+  after.source[0]!.replications[0] = before.source[0]!.replications[0]!;
+  assert.deepEqual(after, before);
+  await rebuilt.close();
+
+  const alone = await openCatalog({ path: ":memory:" });
+  const stateless = { ...engine, readState: () => Promise.resolve(undefined) };
+  await rebuildCatalog({ catalog: alone, engine: stateless, random: systemRandom, volumesPath: context.settings.volumesPath });
+  const { copies, resources } = await views(alone);
+  assert.deepEqual(resources, []);
+  assert.deepEqual(copies, [{ ...before.copies[0]!, replications: [] }]);
+  await alone.close();
   await world.close();
 });

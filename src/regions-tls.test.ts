@@ -7,12 +7,21 @@ import { request } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { readPeers } from "../../src/peers-file.ts";
+import { readPeers } from "./peers-file.ts";
 import { PeerClient } from "#platform/peer-client.ts";
 import { silentLog } from "#platform/log.ts";
-import { readSettings } from "../../src/config.ts";
-import { startApp } from "../../src/app.ts";
-import { devProjectId } from "../support/client.ts";
+import { readSettings } from "./config.ts";
+import { startApp } from "./app.ts";
+import { replicationIsOver } from "#model/replication.ts";
+import { systemClock } from "#platform/clock.ts";
+import { readBackupRange } from "#services/backups/readBackupRange.ts";
+import { createCheckpoint } from "#services/checkpoints/createCheckpoint.ts";
+import { copyBackup } from "#services/replication/copyBackup.ts";
+import { createVault } from "#services/vaults/createVault.ts";
+import { createVolume } from "#services/volumes/createVolume.ts";
+import { writeVolumeRange } from "#services/volumes/writeVolumeRange.ts";
+import { devProjectId } from "../test/support/client.ts";
+import { noise } from "../test/support/world.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "opencbr-tls-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -132,3 +141,65 @@ async function readText(name: string): Promise<string> {
   const { readFile } = await import("node:fs/promises");
   return readFile(at(name), "utf8");
 }
+
+test("two regions copy over TLS with both certificates verified", { timeout: 240_000, skip: !hasOpenssl && "no openssl" }, async () => {
+  makeAuthority("both", "left.example", "right.example");
+  const names = ["left", "right"] as const;
+  const ports = [await freePort(), await freePort()];
+  const start = (at_: 0 | 1) => {
+    const [own, other] = [names[at_], names[1 - at_]!];
+    const accept = [{ from: devProjectId, into: devProjectId }];
+    const peer = { region: other, url: `https://127.0.0.1:${ports[1 - at_]}`, name: `${other}.example`, ca: "both.pem", accept };
+    writeFileSync(at(`${own}.json`), JSON.stringify({ peers: [peer] }));
+    const flags = {
+      data: at(`${own}-data`),
+      port: String(ports[at_]),
+      dev: true,
+      region: own,
+      tlsCert: at(`${own}.example.pem`),
+      tlsKey: at(`${own}.example.key`),
+      tlsClientCa: at("both.pem"),
+      peersFile: at(`${own}.json`),
+      lanes: "1",
+      vaultMinGib: "1",
+    };
+    return startApp(readSettings(flags, {}).settings, { version: "test", log: silentLog });
+  };
+  const [left, right] = [await start(0), await start(1)];
+  try {
+    const [user] = [await left.context.catalog.identity.findUser("default", "demo")];
+    const caller = { userId: user!.id, userName: "demo", projectId: devProjectId, domainId: "default", roles: ["member"], requestId: "req-1" };
+    const volume = await createVolume(left.context, caller, { sizeGib: 1, name: "disk" });
+    const bytes = noise(3_000_000, 5);
+    const kind = { sizeGib: 10, objectType: "disk", consistentLevel: "crash_consistent" } as const;
+    const idle = async (): Promise<void> => {
+      for (;;) {
+        const now = await left.context.catalog.resources.getVolume(devProjectId, volume.id);
+        if (now?.status === "available") return;
+        await systemClock.sleep(20);
+      }
+    };
+    await idle();
+    await writeVolumeRange(left.context, caller, { volumeId: volume.id, offset: 0, bytes });
+    const resources = [{ id: volume.id, type: volume.type }];
+    const { vault } = await createVault(left.context, caller, { ...kind, name: "v", protectType: "backup", resources });
+    const copies = (await createVault(right.context, caller, { ...kind, name: "c", protectType: "replication", resources: [] })).vault;
+    const { checkpoint } = await createCheckpoint(left.context, caller, { vaultId: vault.id });
+    await idle();
+    const [backup] = await left.context.catalog.backups.ofCheckpoint(checkpoint.id);
+    const to = { destinationRegion: "right", destinationProjectId: devProjectId, destinationVaultId: copies.id };
+    const asked = await copyBackup(left.context, caller, { backupId: backup!.id, ...to });
+    for (;;) {
+      const record = await left.context.catalog.replications.get(asked.id);
+      if (record !== undefined && replicationIsOver(record.status)) {
+        assert.deepEqual([record.status, record.failReason], ["success", ""]);
+        const range = { backupId: record.destinationBackupId!, offset: 0, length: bytes.length };
+        assert.ok(bytes.equals((await readBackupRange(right.context, caller, range)).bytes));
+        return;
+      }
+      await systemClock.sleep(20);
+    }
+  } finally {
+    await Promise.all([left.stop(), right.stop()]);
+  }
+});
