@@ -1,7 +1,8 @@
 import type { Id, ProjectId, TimestampUs } from "./ids.ts";
 import type { ResourceType } from "./resource.ts";
 
-export type VaultObjectType = "server" | "disk" | "turbo";
+/** Of the last three there is no resource yet that could be bound: a vault of theirs can be made, and stays empty. */
+export type VaultObjectType = "server" | "disk" | "turbo" | "vmware" | "file";
 export type VaultStatus = "available" | "lock" | "frozen" | "deleting" | "error";
 export type ProtectStatus = "available" | "error" | "protecting" | "restoring" | "removing";
 

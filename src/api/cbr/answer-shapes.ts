@@ -253,8 +253,8 @@ export const protectable = Type.Object({
 
 const limit = Type.Integer({ minimum: -1 });
 const definition = Type.Object({
-  max_backups: limit,
-  retention_duration_days: limit,
+  max_backups: Type.Optional(limit),
+  retention_duration_days: Type.Optional(limit),
   day_backups: Type.Optional(limit),
   week_backups: Type.Optional(limit),
   month_backups: Type.Optional(limit),

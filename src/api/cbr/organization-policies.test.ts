@@ -51,7 +51,7 @@ describe("CBR: organization policies", () => {
       operation_type: "backup",
       policy_name: "from-above",
       policy_enabled: true,
-      policy_operation_definition: { max_backups: 5, retention_duration_days: -1 },
+      policy_operation_definition: { max_backups: 5 },
       status: "available",
     });
     const [there] = await policiesOf(projectB);

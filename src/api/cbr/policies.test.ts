@@ -39,7 +39,7 @@ describe("CBR: policies", () => {
       name: "p-1",
       enabled: true,
       operation_type: "backup",
-      operation_definition: { ...definition, retention_duration_days: -1 },
+      operation_definition: definition,
       associated_vaults: [],
       policy_type: "custom_policy",
     });
@@ -55,7 +55,7 @@ describe("CBR: policies", () => {
     const days = await made({ operation_definition: { retention_duration_days: 30, day_backups: 0, max_backups: -1, timezone: "UTC+00:00" } });
     assert.deepEqual(days.operation_definition, { retention_duration_days: 30, day_backups: 0, max_backups: -1, timezone: "UTC+00:00" });
     const empty = await made({ operation_definition: { destination_region: "", destination_project_id: "", timezone: "" } });
-    assert.deepEqual(empty.operation_definition, { max_backups: -1, retention_duration_days: -1 });
+    assert.deepEqual(empty.operation_definition, {});
   });
 
   test("a zone of the schedule and one of the retention may be names", async () => {
@@ -106,7 +106,7 @@ describe("CBR: policies", () => {
     const renamed = (await put({ name: "other", enabled: false })).body.policy;
     assert.deepEqual(renamed, { ...policy, name: "other", enabled: false });
     const changed = (await put({ operation_definition: { max_backups: 7 }, trigger: { properties: { pattern: [daily] } } })).body.policy;
-    assert.deepEqual(changed.operation_definition, { max_backups: 7, retention_duration_days: -1 }, "as a whole");
+    assert.deepEqual(changed.operation_definition, { max_backups: 7 }, "as a whole");
     assert.deepEqual(changed.trigger, { ...policy.trigger, properties: { ...policy.trigger.properties, pattern: [daily] } });
     assert.deepEqual([changed.name, changed.enabled], ["other", false]);
     assert.deepEqual(told(await put({ operation_definition: { max_backups: "7" } })), [400, "BackupService.9900"]);

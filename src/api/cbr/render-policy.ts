@@ -2,9 +2,11 @@ import type { OperationDefinition, Policy, PolicySchedule, VaultPolicy } from "#
 import { naiveUtc, naiveUtcOrNull } from "#model/timestamps.ts";
 import type { PolicyView } from "#services/views.ts";
 
-/** The two limits always, -1 where there is none; everything else as it was given. */
+/** As it was given: Terraform takes a limit that it left out, and gets back, for a change. */
 export function renderDefinition(definition: OperationDefinition) {
   const given = {
+    max_backups: definition.maxBackups,
+    retention_duration_days: definition.retentionDurationDays,
     day_backups: definition.dayBackups,
     week_backups: definition.weekBackups,
     month_backups: definition.monthBackups,
@@ -14,11 +16,7 @@ export function renderDefinition(definition: OperationDefinition) {
     destination_project_id: definition.destinationProjectId,
     destination_region: definition.destinationRegion,
   };
-  return {
-    max_backups: definition.maxBackups ?? -1,
-    retention_duration_days: definition.retentionDurationDays ?? -1,
-    ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== null)),
-  };
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== null));
 }
 
 /** The rules are the texts that were given. `timezone` is ours, and there only if one was given. */

@@ -11,6 +11,7 @@ export function specCode(vault: Pick<Vault, "protectType" | "objectType" | "cons
   if (vault.protectType === "replication") return "vault.replication.server.normal";
   if (vault.objectType === "disk") return "vault.backup.volume.normal";
   if (vault.objectType === "turbo") return "vault.backup.turbo.normal";
+  if (vault.objectType === "vmware" || vault.objectType === "file") return "vault.hybrid.server.normal";
   return vault.consistentLevel === "app_consistent" ? "vault.backup.database.normal" : "vault.backup.server.normal";
 }
 

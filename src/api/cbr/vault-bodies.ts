@@ -61,7 +61,7 @@ export function given<T extends object>(values: T): { [Key in keyof T]?: NonNull
   };
 }
 
-export const objectTypes = ["server", "disk", "turbo"] as const;
+export const objectTypes = ["server", "disk", "turbo", "vmware", "file"] as const;
 export function readObjectType(word: string): (typeof objectTypes)[number] {
   const type = objectTypes.find((one) => one === word);
   if (type === undefined)

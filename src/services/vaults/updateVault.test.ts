@@ -61,7 +61,7 @@ test("a lock is for good", async () => {
   const update = (locked: boolean) => updateVault(world.context, caller, { vaultId: vault.id, locked });
   assert.equal((await update(false)).vault.locked, false);
   assert.equal((await update(true)).vault.locked, true);
-  await assert.rejects(update(false), /locked: cannot be modified from true to false/);
+  await assert.rejects(update(false), /locked: the vault not support to modify locked attribute from true to false./);
   assert.equal((await update(true)).vault.locked, true);
 });
 

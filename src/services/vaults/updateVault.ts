@@ -41,7 +41,9 @@ export async function updateVault(context: Context, caller: Caller, input: Updat
     if (vault.status !== "available" && vault.status !== "lock")
       throw new DomainError("vaultNotChangeable", `Vault ${vault.id} is ${vault.status}; changing needs it available.`);
     if (vault.locked && input.locked === false)
-      throw new DomainError("vaultNotChangeable", "locked: cannot be modified from true to false", { field: "locked" });
+      throw new DomainError("vaultNotChangeable", "locked: the vault not support to modify locked attribute from true to false.", {
+        field: "locked",
+      });
     const before = await fillOf(tables, vault.projectId, vault.id);
     if (patch.sizeGib !== undefined && patch.sizeGib < vault.sizeGib) await refuseTooSmall(tables, vault, patch.sizeGib);
     await tables.vaults.update(vault.id, patch);
