@@ -197,6 +197,13 @@ describe("every route", () => {
     assert.deepEqual(dumpCatalog(folder), before);
   });
 
+  test("with any user's token, an administrator's too: 401 where only the services of other regions may ask", async () => {
+    for (const token of [tokens.admin, tokens.outsider]) {
+      const { count } = await refusedEverywhere(token, 401, ({ route }) => route.access === "peer");
+      assert.ok(count > 3, `${count}`);
+    }
+  });
+
   test("with a member's token: 403 for what is an administrator's", async () => {
     const isAdmins = ({ route }: RegisteredRoute): boolean => route.action.includes(":admin:");
     const { count } = await refusedEverywhere(tokens.member, 403, (each) => isOfProject(each) && isAdmins(each));
