@@ -220,6 +220,7 @@ describe("the audit log of the whole listener", () => {
     assert.equal(wrong.statusCode, 401);
     const url = `/v3/${devProjectId}/vaults/${unknownId}`;
     await app.inject({ method: "DELETE", url, headers: { "x-auth-token": token } });
+    await app.inject({ method: "DELETE", url: "/v3/projects/some-project", headers: { "x-auth-token": token } });
     const date = sdkDate(harness.context.clock.nowUs());
     await app.inject({ method: "DELETE", url, headers: signedHeaders({ method: "DELETE", path: url, date, host: "cbr.test" }, accessKey) });
     const admin = await harness.login("admin");
@@ -235,10 +236,12 @@ describe("the audit log of the whole listener", () => {
       ["CreateToken", "demo", null, 201],
       ["CreateToken", null, null, 401],
       ["DeleteVault", "demo", "token", 404],
+      ["DeleteProject", "demo", "token", 403],
       ["DeleteVault", "demo", "accessKey", 404],
       ["CreateToken", "admin", null, 201],
     ]);
-    assert.equal(log[3].credential.id, accessKey.id);
+    assert.deepEqual(log[3].resource, { type: "project", id: "some-project", name: null });
+    assert.equal(log[4].credential.id, accessKey.id);
     for (const secret of [token, admin, "opencbr-demo", "wrong-password", accessKey.secret]) assert.ok(!answer.body.includes(secret));
     await harness.close();
   });

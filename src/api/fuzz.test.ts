@@ -154,6 +154,8 @@ async function attack({ dialect, path, route }: RegisteredRoute, runs: number, s
   await fc.assert(
     fc.asyncProperty(requestFor(operation, pool, devProjectId), async ({ path: url, headers, body }) => {
       if (dialect === "identity" && (isOwnGround(url) || route.operation === "RevokeToken")) return;
+      // Asked without a socket, `/a/../b` is sent as `/b`; over one it is tried in test/acceptance/http-fuzz.test.ts.
+      if (new URL(url, "http://cbr.test").pathname !== url.split("?")[0]) return;
       const { host: _, ...given } = headers;
       const answer = await harness.app.inject({
         method: route.method as "GET",

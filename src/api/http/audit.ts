@@ -52,9 +52,13 @@ const notThings = new Set(["project_id", "domain_id"]);
 const typeNames: Readonly<Record<string, string>> = { operation_log: "task", job: "task" };
 const typeOf = (name: string): string => typeNames[name] ?? name;
 
-/** The first thing that the path names: `/backups/:backup_id/members/:member_id` is about a backup. */
-function thingIn(params: Readonly<Record<string, string>>): { type: string; id: string } | undefined {
+/**
+ * The first thing that the path names: `/backups/:backup_id/members/:member_id` is about a backup, `identity:projects:delete` of an `:id` about
+ * a project.
+ */
+function thingIn(params: Readonly<Record<string, string>>, action: string): { type: string; id: string } | undefined {
   for (const [name, id] of Object.entries(params)) {
+    if (name === "id" || name === "access") return { type: (action.split(":")[1] ?? "").replace(/s$/, ""), id: id.slice(0, 255) };
     if (name.endsWith("_id") && !notThings.has(name)) return { type: typeOf(name.slice(0, -3)), id: id.slice(0, 255) };
   }
   return undefined;
@@ -73,7 +77,7 @@ export function auditedCall({ dialect, route }: RegisteredRoute, request: Fastif
   const params = request.params as Record<string, string>;
   const inPath = params["project_id"];
   const target = inPath !== undefined && isProjectId(inPath) ? inPath : null;
-  const thing = thingIn(params);
+  const thing = thingIn(params, route.action);
   const who = principal ?? { userId: "", userName: "", domainId: "", scope: { kind: "unscoped" }, roles: [], token: undefined };
   return {
     projectId: principal === undefined ? (target ?? "") : projectOf(principal),
