@@ -76,6 +76,8 @@ function readFilter(query: Query): BackupFilter | undefined {
   const from = instant(query, "start_time");
   const to = instant(query, "end_time");
   const incremental = flag(query, "incremental");
+  // Of no effect, as there is no dedicated cloud here; it still has to be a boolean.
+  flag(query, "dec");
   if (from !== undefined) filter.createdFrom = from;
   if (to !== undefined) filter.createdTo = to;
   if (incremental !== undefined) filter.incremental = incremental;
