@@ -56,11 +56,14 @@ export interface PolicyWorld {
 const minuteUs = 60_000_000;
 const dayUs = 1440 * minuteUs;
 
-export async function makePolicyWorld(startUtc: string): Promise<PolicyWorld> {
+/** With `twoProcesses` the catalog is a file, and the twin has it open by itself as another process would. */
+export async function makePolicyWorld(startUtc: string, options: { twoProcesses?: boolean } = {}): Promise<PolicyWorld> {
   const folder = mkdtempSync(join(tmpdir(), "opencbr-policies-"));
   mkdirSync(join(folder, "volumes"));
   const clock = manualClock(parseUtc(startUtc));
-  const catalog = await openCatalog({ path: ":memory:", clock });
+  const path = options.twoProcesses === true ? join(folder, "catalog.sqlite") : ":memory:";
+  const catalog = await openCatalog({ path, clock });
+  const second = options.twoProcesses === true ? await openCatalog({ path, clock }) : undefined;
   const state = { failing: false };
   const context: Context = {
     catalog,
@@ -108,7 +111,7 @@ export async function makePolicyWorld(startUtc: string): Promise<PolicyWorld> {
     context,
     catalog,
     caller,
-    twin: { ...context },
+    twin: { ...context, catalog: second ?? catalog },
     get failing() {
       return state.failing;
     },
@@ -158,6 +161,7 @@ export async function makePolicyWorld(startUtc: string): Promise<PolicyWorld> {
       return items.toReversed();
     },
     async close() {
+      await second?.close();
       await catalog.close();
       rmSync(folder, { recursive: true, force: true });
     },

@@ -76,13 +76,13 @@ describe("retention by a number of backups", () => {
     world = await makePolicyWorld("2024-01-01T00:00:00");
     const vaultId = await world.vault();
     const rule = { maxBackups: 2, dayBackups: 3, weekBackups: 2, monthBackups: 3, yearBackups: 2, timezone: "UTC+08:00" };
-    await world.apply(vaultId, [daily(18, 2)], rule);
+    await world.apply(vaultId, [daily(18, 4)], rule);
     const full = { ...rule, retentionDurationDays: null };
     let expected: Retained[] = [];
     for (const [at, year] of ["2025-01-01T00:00:00", "2026-01-01T00:00:00", "2026-12-25T00:00:00"].map(
       (text, index) => [text, 2024 + index] as const,
     )) {
-      for (let us = parseUtc("2024-01-01T18:00:00")!; us < parseUtc(at)!; us += 2 * 86_400_000_000) {
+      for (let us = parseUtc("2024-01-01T18:00:00")!; us < parseUtc(at)!; us += 4 * 86_400_000_000) {
         if (new Date(us / 1000).getUTCFullYear() !== year) continue;
         expected.push({ id: new Date(us / 1000).toISOString().slice(0, 16), resourceId: "r", state: "complete", createdAt: us });
         const gone = new Set(expire(expected, full));
@@ -96,7 +96,7 @@ describe("retention by a number of backups", () => {
       );
     }
     // Days in China: a backup at 18:00 UTC is of the next day there. The last one of the year 2025 was made on 29 December.
-    assert.deepEqual(await days(vaultId), ["2025-12-29", "2026-10-29", "2026-11-28", "2026-12-18", "2026-12-20", "2026-12-22", "2026-12-24"]);
+    assert.deepEqual(await days(vaultId), ["2025-12-29", "2026-10-29", "2026-11-26", "2026-12-16", "2026-12-20", "2026-12-24"]);
   });
 });
 
