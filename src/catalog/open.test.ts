@@ -8,6 +8,8 @@ import { InvariantError } from "#platform/invariant.ts";
 import { CatalogError } from "./errors.ts";
 import type { CatalogErrorCode } from "./errors.ts";
 import { migrate } from "./migrate.ts";
+import { rowSums } from "./migrations/0006-row-sums.ts";
+import { migrations } from "./migrations/index.ts";
 import { onEachDatabase } from "./on-each-database.ts";
 import { openCatalog } from "./open.ts";
 import { sampleBackup, sampleProject, sampleTask, sampleVault } from "./samples.ts";
@@ -150,6 +152,25 @@ inFolder("a database of a newer program is refused and left alone", async (_fold
   await assert.rejects(openCatalog({ path }), fails("newerSchema", /schema 999.*newer program/));
   assert.deepEqual({ ...database.prepare("select version from schema_version").get() }, { version: 999 });
   database.close();
+});
+
+inFolder("a catalog from before its rows were summed is opened, and summed from then on", async (_folder, path) => {
+  const before = new SqliteConnection(path, { readOnly: false, busyTimeoutMs: 1 });
+  migrate(
+    sqliteMigrationTarget(before),
+    migrations.filter(({ version }) => version < rowSums.version),
+  );
+  before.execute("insert into meta values ('a', '1')");
+  before.close();
+  const catalog = await openCatalog({ path });
+  assert.equal(await catalog.meta.get("a"), "1");
+  await catalog.meta.set("b", "2");
+  assert.deepEqual(await catalog.damage(), []);
+  await catalog.close();
+  const database = new DatabaseSync(path);
+  database.exec("update meta set value = '3' where key = 'a'");
+  database.close();
+  await assert.rejects(openCatalog({ path }), fails("corrupt", /rows of meta are not what was written/));
 });
 
 inFolder("a file that is not a catalog is refused", async (_folder, path) => {
