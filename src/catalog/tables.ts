@@ -356,8 +356,9 @@ export interface TaskTable {
    * Takes the next waiting task, fairly between projects (the one with the fewest running first, then the oldest), skipping every task whose
    * resource has a running one. A `replication` only waits for another service, so it takes part in neither; copies that arrive
    * (`replica`) wait for those of the same resource, and for nothing else of it. Sets it running with a lease and a new fencing token.
+   * `but`: a type that is left waiting.
    */
-  claim(claim: { owner: string; now: TimestampUs; leaseUntil: TimestampUs }): Promise<Task | undefined>;
+  claim(claim: { owner: string; now: TimestampUs; leaseUntil: TimestampUs; but?: TaskType }): Promise<Task | undefined>;
   /** Extends the lease and writes the progress; not alive when the token is no longer the newest or the task is over. */
   heartbeat(
     id: Id,

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Task } from "#model/task.ts";
+import type { Task, TaskType } from "#model/task.ts";
 import { onEachDatabase } from "./on-each-database.ts";
 import { sampleProject, sampleTask } from "./samples.ts";
 import type { Catalog, TaskFilter } from "./tables.ts";
@@ -158,4 +158,21 @@ onEachDatabase("open tasks are the waiting and running ones that touch any of wh
   assert.equal(await ids({ vaultId: "vault", backupId: "backup" }), "v b");
   assert.equal(await ids({ vaultId: "other" }), "");
   assert.equal(await ids({}), "");
+});
+
+onEachDatabase("copyings take no place and no turn; copies that arrive wait for each other alone; a type can be left waiting", async (catalog) => {
+  const { tasks } = catalog;
+  const resourceId = "volume-1";
+  const add = async (type: TaskType, createdAt: number): Promise<Task> => {
+    const task = sampleTask({ type, resourceId, createdAt });
+    await tasks.insert(task);
+    return task;
+  };
+  const [sent, backup, arrived] = [await add("replication", 1), await add("backup", 2), await add("replica", 3)];
+  const [sentToo, , arrivedToo] = [await add("replication", 4), await add("backup", 5), await add("replica", 6)];
+  const claim = async (but?: TaskType) => (await tasks.claim({ owner: "a", now: 1, leaseUntil: 9, ...(but === undefined ? {} : { but }) }))?.id;
+  assert.equal(await claim("replication"), backup.id);
+  assert.deepEqual([await claim(), await claim(), await claim(), await claim()], [sent.id, arrived.id, sentToo.id, undefined]);
+  assert.equal(await tasks.finish(arrived.id, 1, { status: "success", now: 2 }), true);
+  assert.equal(await claim(), arrivedToo.id);
 });

@@ -70,7 +70,7 @@ export function createTaskTable(db: Db): TaskTable {
       });
       return { items: items.map(tasks.fromRow), count };
     },
-    async claim({ owner, now, leaseUntil }) {
+    async claim({ owner, now, leaseUntil, but = null }) {
       const { rows } = await sql<object>`
         update tasks
         set status = 'running', lease_owner = ${owner}, lease_expires_at = ${leaseUntil}, fencing_token = fencing_token + 1,
@@ -79,7 +79,7 @@ export function createTaskTable(db: Db): TaskTable {
           select t.id from tasks t
           left join (select project_id, count(*) as running from tasks where status = 'running' and type <> 'replication' group by project_id) busy
             on busy.project_id = t.project_id
-          where t.status = 'waiting'
+          where t.status = 'waiting' and (${but} is null or t.type <> ${but})
             and (t.type = 'replication' or not exists (
               select 1 from tasks o where o.resource_id = t.resource_id and o.status = 'running' and o.type <> 'replication'
                 and (case when o.type = 'replica' then 1 else 0 end) = (case when t.type = 'replica' then 1 else 0 end)))

@@ -31,6 +31,9 @@ export interface Runner {
   stop(graceMs: number): Promise<void>;
 }
 
+/** Copyings that are followed at the same time; the others wait. */
+const maxFollowed = 16;
+
 interface Active {
   type: Task["type"];
   stop: AbortController;
@@ -54,7 +57,8 @@ export function startRunner(options: RunnerOptions): Runner {
   async function fill(): Promise<void> {
     while (!stopping.signal.aborted && heavy() < concurrency) {
       const now = clock.nowUs();
-      const task = await catalog.tasks.claim({ owner, now, leaseUntil: leaseUntil(now) });
+      const isEnough = active.size - heavy() >= maxFollowed;
+      const task = await catalog.tasks.claim({ owner, now, leaseUntil: leaseUntil(now), ...(isEnough ? { but: "replication" as const } : {}) });
       if (task === undefined) return;
       start(task);
     }

@@ -45,19 +45,28 @@ export async function beginReplica(context: Context, sender: Sender, order: Copy
 }
 
 /** A region speaks of its own backups and its own copyings alone. */
-function refuseForeign(context: Context, sender: Sender, { record, backup, children }: CopyOrder, known: ReplicationRecord | undefined): void {
+function refuseForeign(
+  context: Context,
+  sender: Sender,
+  { record, objectType, backup, children, resources }: CopyOrder,
+  known: ReplicationRecord | undefined,
+): void {
   const { sourceRegion, sourceProjectId, sourceBackupId, destinationRegion, destinationProjectId } = record;
   const isWhole =
     destinationRegion === context.settings.region &&
     backup.id === sourceBackupId &&
     backup.parentId === null &&
     [backup, ...children].every((each) => each.projectId === sourceProjectId) &&
-    children.every((each) => each.parentId === backup.id);
+    children.every((each) => each.parentId === backup.id) &&
+    objectTypeOf[backup.resourceType] === objectType &&
+    (objectType === "server") === children.length > 0;
+  const disks = children.length > 0 ? children : [backup];
+  const isTold = disks.every(({ id, resourceId, resourceType }) => resourceType === "OS::Cinder::Volume" && resources[id]?.id === resourceId);
   const isOwn = sourceRegion === ("region" in sender ? sender.region : context.settings.region);
   const isSame =
     known === undefined ||
     (known.sourceRegion === sourceRegion && known.sourceBackupId === sourceBackupId && known.destinationProjectId === destinationProjectId);
-  if (!isWhole || !isOwn || !isSame)
+  if (!isWhole || !isTold || !isOwn || !isSame)
     throw new DomainError("invalidRequest", "record: is not of a copying from that region to here", { field: "record" });
 }
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { openCatalog } from "#catalog/open.ts";
+import { sampleBackup, sampleReplication, sampleVolume } from "#catalog/samples.ts";
 import type { Catalog } from "#catalog/tables.ts";
 import type { Caller } from "#model/caller.ts";
 import { DomainError } from "#model/errors.ts";
@@ -20,8 +21,12 @@ import { cancelTask } from "../tasks/cancelTask.ts";
 import { createVault } from "../vaults/createVault.ts";
 import { deleteVault } from "../vaults/deleteVault.ts";
 import { writeVolumeRange } from "../volumes/writeVolumeRange.ts";
+import { beginReplica } from "./beginReplica.ts";
+import { cancelReplica } from "./cancelReplica.ts";
 import { copyBackup } from "./copyBackup.ts";
 import { replicateVault } from "./replicateVault.ts";
+import { showReplica } from "./showReplica.ts";
+import type { CopyOrder } from "./target.ts";
 
 const page = { limit: 100, offset: 0 };
 
@@ -261,5 +266,65 @@ test("a rebuild brings copies and their records back, and no disk into a project
   assert.deepEqual(resources, []);
   assert.deepEqual(copies, [{ ...before.copies[0]!, replications: [] }]);
   await alone.close();
+  await world.close();
+});
+
+test("a region orders copies of its own backups into projects that are opened to it, and nothing else", { timeout: 120_000 }, async () => {
+  const world = await makeWorld();
+  const caller = await world.newCaller();
+  const from = "a".repeat(32);
+  const vault = await vaultOf(world, caller, "replication", "disk");
+  const address = { url: "https://far.example", headers: {}, tls: {} };
+  const peer = { region: "far", address, secret: undefined, certificateName: "far.example", accept: [{ from, into: caller.projectId }] };
+  const context = { ...world.context, peers: [peer] };
+  const backup = sampleBackup({ projectId: from, resourceId: "volume-1" });
+  const record = sampleReplication({
+    sourceRegion: "far",
+    sourceProjectId: from,
+    sourceBackupId: backup.id,
+    destinationRegion: "r1",
+    destinationProjectId: caller.projectId,
+    destinationVaultId: vault.id,
+  });
+  const order: CopyOrder = {
+    record,
+    objectType: "disk",
+    name: "copy",
+    description: null,
+    retentionDays: null,
+    backup,
+    children: [],
+    resources: { [backup.id]: sampleVolume({ id: "volume-1" }) },
+    server: null,
+    diskBytes: {},
+  };
+  const sender = { region: "far" };
+  const other = await world.newCaller();
+  const wrongs: [Partial<CopyOrder>, string, { region: string }?][] = [
+    [{ record: { ...record, sourceRegion: "r1" } }, "invalidRequest"],
+    [{ record: { ...record, destinationRegion: "elsewhere" } }, "invalidRequest"],
+    [{ backup: { ...backup, projectId: other.projectId } }, "invalidRequest"],
+    [{ backup: { ...backup, id: "another" } }, "invalidRequest"],
+    [{ resources: {} }, "invalidRequest"],
+    [{ resources: { [backup.id]: sampleVolume() } }, "invalidRequest"],
+    [{ children: [sampleBackup({ projectId: from, parentId: backup.id })] }, "invalidRequest"],
+    [{ objectType: "server" }, "invalidRequest"],
+    [{ record: { ...record, destinationProjectId: other.projectId } }, "projectTakesNoReplicas"],
+    [{ record: { ...record, destinationVaultId: "none" } }, "destinationVaultMissing"],
+    [{}, "invalidRequest", { region: "unknown" }],
+  ];
+  for (const [wrong, code, as = sender] of wrongs)
+    await assert.rejects(beginReplica(context, as, { ...order, ...wrong }), refusal(code), `${code}: ${Object.keys(wrong).join()}`);
+  assert.deepEqual(await world.catalog.replications.ofProject(caller.projectId), []);
+
+  const begun = await beginReplica(context, sender, order);
+  assert.deepEqual(await beginReplica(context, sender, order), begun, "asked again, nothing more happens");
+  assert.equal((await showReplica(context, "far", record.id))?.status, "waiting_replicate");
+  assert.equal(await showReplica(context, "near", record.id), undefined);
+  const resources = { b: sampleVolume({ id: "volume-1" }) };
+  const hijack = { ...order, record: { ...record, sourceBackupId: "b" }, backup: { ...backup, id: "b" }, resources };
+  await assert.rejects(beginReplica(context, sender, hijack), refusal("invalidRequest"));
+  await cancelReplica(context, record.id);
+  assert.equal((await world.catalog.backups.list(caller.projectId, {}, page)).count, 0);
   await world.close();
 });
