@@ -4,6 +4,7 @@ import type { Checkpoint } from "#model/checkpoint.ts";
 import type { Webhook } from "#model/event.ts";
 import type { Id, ProjectId } from "#model/ids.ts";
 import type { Member } from "#model/member.ts";
+import { replicationIsOver } from "#model/replication.ts";
 import type { ReplicationRecord } from "#model/replication.ts";
 import type { OrganizationPolicy, Policy, VaultPolicy } from "#model/policy.ts";
 import type { Resource, Snapshot } from "#model/resource.ts";
@@ -56,6 +57,10 @@ async function all<T>(list: (page: Page) => Promise<{ items: T[]; count: number 
   }
 }
 
+/** How far a copying is changes twice a second, and is worth nothing to a rebuild. */
+const withoutProgress = (record: ReplicationRecord): ReplicationRecord =>
+  replicationIsOver(record.status) ? record : { ...record, progress: 0, updatedAt: record.createdAt };
+
 /** The state of a project as the catalog has it now; undefined when there is no such project. */
 export async function projectState(tables: Tables, projectId: ProjectId): Promise<ProjectState | undefined> {
   const project = await tables.identity.getProject(projectId);
@@ -88,7 +93,7 @@ export async function projectState(tables: Tables, projectId: ProjectId): Promis
     vaultPolicies,
     organizationPolicies: await all((page) => tables.organizationPolicies.list({ domainId: domain.id }, page)),
     failed,
-    replications: await tables.replications.ofProject(projectId),
+    replications: (await tables.replications.ofProject(projectId)).map(withoutProgress),
     checkpoints: [...checkpoints.values()],
     amended: (await tables.backups.amended(projectId)).map(({ id, name, description, metadata, vaultId, updatedAt }) => ({
       id,
