@@ -231,7 +231,7 @@ describe("a disk's life at the command line", () => {
     assert.equal(changed.trigger.properties.timezone, "Europe/Berlin", "the zone stays");
     assert.deepEqual(changed.trigger.properties.pattern, ["FREQ=DAILY;INTERVAL=2;BYHOUR=01;BYMINUTE=00"]);
     assert.equal((await update("--full-every", "6", "--disable")).operation_definition.week_backups, 4, "what was not given stays");
-    assert.equal((await update("--keep-forever", "--enable")).operation_definition.max_backups, -1);
+    assert.equal((await update("--keep-forever", "--enable")).operation_definition.max_backups, undefined);
     for (const wrong of [
       ["create", "x"],
       ["create", "x", "--at", "25:00"],
