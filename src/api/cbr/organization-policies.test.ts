@@ -47,7 +47,7 @@ describe("CBR: organization policies", () => {
       description: "d",
       domain_id: "default",
       domain_name: "Default",
-      effective_scope: "",
+      effective_scope: "all",
       operation_type: "backup",
       policy_name: "from-above",
       policy_enabled: true,

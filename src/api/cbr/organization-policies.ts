@@ -42,7 +42,7 @@ const updateBody = Type.Object({
 
 const readScope = (text: string | null | undefined): string[] | null => {
   const ids = (text ?? "").split(",").map((id) => id.trim());
-  return ids.length === 1 && ids[0] === "" ? null : ids;
+  return ids.length === 1 && (ids[0] === "" || ids[0] === "all") ? null : ids;
 };
 
 /** An unknown or malformed id is answered the same way. */

@@ -8,7 +8,7 @@ export const renderOrganizationPolicy = ({ policy, domainName, isComplete }: Org
   description: policy.description,
   domain_id: policy.domainId,
   domain_name: domainName,
-  effective_scope: policy.scope === null ? "" : policy.scope.join(","),
+  effective_scope: policy.scope === null ? "all" : policy.scope.join(","),
   operation_type: policy.operationType,
   policy_name: policy.policyName,
   policy_enabled: policy.policyEnabled,
