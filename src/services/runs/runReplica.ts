@@ -86,9 +86,11 @@ export async function runReplica(run: TaskRun): Promise<void> {
     }
     // The next life of the service goes on with it.
     if (stop === "shutdown") throw error;
-    const failure = describeFailure(error, control.signal);
+    // A source that has cancelled offers nothing any more: that may be noticed before the wish to stop is.
+    const isCancelled = stop === "cancelled" || (await context.catalog.tasks.get(task.projectId, task.id))?.cancelRequested === true;
+    const failure = isCancelled ? describeFailure(new TaskStop("cancelled")) : describeFailure(error, control.signal);
     context.log.warn({ err: error, taskId: task.id, backupId: task.backupId, reason: failure.message }, "a copy could not be made");
-    await failReplica(context, task, failure, { remove: stop === "cancelled" });
+    await failReplica(context, task, failure, { remove: isCancelled });
   }
 }
 
