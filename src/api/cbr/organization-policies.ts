@@ -8,7 +8,7 @@ import { listOrganizationPolicyDetail } from "#services/organization-policies/li
 import { showOrganizationPolicy } from "#services/organization-policies/showOrganizationPolicy.ts";
 import { updateOrganizationPolicy } from "#services/organization-policies/updateOrganizationPolicy.ts";
 import { defineRoute } from "../http/route.ts";
-import { need, page } from "../query.ts";
+import { one, page } from "../query.ts";
 import { definitionSchema, readDefinition, readSchedule, triggerSchema } from "./policy-bodies.ts";
 import { renderOrganizationPolicy } from "./render-organization-policy.ts";
 import { descriptionSchema, maybe, nameSchema, paramsSchema, querySchema } from "./schemas.ts";
@@ -87,9 +87,12 @@ export const organizationPolicyRoutes = [
     schema: { params: paramsSchema("project_id"), querystring: querySchema(["operation_type", "limit", "offset"]) },
     async handler({ query }, caller, context) {
       const { limit, offset } = page(query, { max: 1000 });
-      const operationType = need(query, "operation_type");
-      if (operationType !== "backup" && operationType !== "replication") return { body: { policies: [], count: 0, limit, offset } };
-      const { items, count } = await listOrganizationPolicies(context, caller, { operationType, page: { limit, offset } });
+      // Documented as needed; Terraform's import leaves it out.
+      const word = one(query, "operation_type");
+      const operationType = (["backup", "replication"] as const).find((known) => known === word);
+      if (word !== operationType) return { body: { policies: [], count: 0, limit, offset } };
+      const filter = operationType === undefined ? {} : { operationType };
+      const { items, count } = await listOrganizationPolicies(context, caller, { ...filter, page: { limit, offset } });
       return { body: { policies: items.map(renderOrganizationPolicy), count, limit, offset } };
     },
   }),

@@ -9,10 +9,10 @@ import type { OrganizationPolicyView } from "./spread.ts";
 export async function listOrganizationPolicies(
   { catalog }: Context,
   caller: Caller,
-  input: { operationType: PolicyOperation; page: Page },
+  input: { operationType?: PolicyOperation; page: Page },
 ): Promise<Listed<OrganizationPolicyView>> {
-  const { operationType } = input;
-  const listed = await catalog.organizationPolicies.list({ domainId: caller.domainId, operationType }, input.page);
+  const { page, ...filter } = input;
+  const listed = await catalog.organizationPolicies.list({ domainId: caller.domainId, ...filter }, page);
   const items: OrganizationPolicyView[] = [];
   for (const policy of listed.items) items.push(await viewOrganizationPolicy(catalog, policy));
   return { items, count: listed.count };
