@@ -153,7 +153,9 @@ test("ids have exactly their form", () => {
   assert.ok(isProjectId("0de0de0de0de0de0de0de0de0de0de00"));
   assert.ok(!isProjectId("0de0de0de0de0de0de0de0de0de0de0"));
   for (const id of Object.values(providerIds)) assert.ok(isUuid(id));
-  assert.deepEqual(Object.values(objectTypeOf).toSorted(), Object.keys(providerIds).toSorted());
+  assert.equal(new Set(Object.values(providerIds)).size, Object.keys(providerIds).length);
+  // Nothing of the last two kinds can be bound yet.
+  assert.deepEqual([...Object.values(objectTypeOf), "file", "vmware"].toSorted(), Object.keys(providerIds).toSorted());
 });
 
 test("a task is over unless it waits or runs", () => {

@@ -72,6 +72,7 @@ test("a vault that cannot be is refused with the field's name, and nothing is le
     [{ isMultiAz: true }, "invalidRequest"],
     [{ resources: [disk(volume), disk(volume)] }, "resourceGivenTwice", "6104"],
     [{ resources: [{ id: volume.id, type: "OS::Nova::Server" }] }, "vaultTypeMismatch", "6102"],
+    [{ objectType: "vmware", resources: [disk(volume)] }, "vaultTypeMismatch", "6102"],
     [{ resources: [disk({ id: world.context.random.uuid() })] }, "volumeNotFound", "7000"],
     [{ resources: [disk(big)] }, "vaultSizeInvalid", "6101"],
     [{ resources: Array.from({ length: 257 }, () => disk({ id: world.context.random.uuid() })) }, "vaultTooManyResources", "6100"],
