@@ -37,9 +37,7 @@ const v2Fields = [
 
 /** Facts that nothing in the service can cause yet: the documented value for "none". */
 const withoutCause: Record<string, unknown> = {
-  "cbr image_type": "backup",
   "cbr version": 3,
-  "cbr replication_records": [],
   "cbr extend_info.os_images_data": [],
   "cbr extend_info.is_multi_az": false,
   "cbr extend_info.app_consistency": null,
@@ -121,6 +119,21 @@ const twice = once(async () => {
     firstLater,
     second: { cbr: second, v3: await v3(second.id), v2: await v2(second.id), metadata: await metadataOf(second.id) },
   };
+});
+
+/** A backup with a copy of it in a vault for copies. */
+const replicated = once(async () => {
+  const volumeId = await disk("copied");
+  const [backup] = await client.checkpoint(await vaultOf(volumeId));
+  const billing = { size: 100, object_type: "disk", protect_type: "replication", consistent_level: "crash_consistent" };
+  const { vault } = await client.cbr("POST", "vaults", { vault: { name: "copies", resources: [], billing } });
+  const to = { destination_region: "RegionOne", destination_project_id: client.projectId, destination_vault_id: vault.id };
+  await client.cbr("POST", `backups/${backup.id}/replicate`, { replicate: to });
+  const source = await client.until("the copy", async () => {
+    const shown = await client.backup(backup.id);
+    return shown.replication_records[0]?.status === "success" ? shown : undefined;
+  });
+  return { source, replica: await client.backup(source.replication_records[0].destination_backup_id) };
 });
 
 /** Two servers: one with its system disk and an architecture, one of data disks only. */
@@ -436,6 +449,17 @@ const scenarios: Record<string, () => Promise<Seen>> = {
   "v2 service_metadata.VK": async () => {
     assert.equal((await encrypted()).metadata.VK, (await encrypted()).volumeKey);
     return { before: (await twice()).first.metadata.VK, after: (await encrypted()).metadata.VK };
+  },
+  "cbr image_type": async () => {
+    const { replica } = await replicated();
+    assert.equal(replica.image_type, "replication");
+    return { before: (await twice()).first.cbr.image_type, after: replica.image_type };
+  },
+  "cbr replication_records": async () => {
+    const { source, replica } = await replicated();
+    const [record] = source.replication_records;
+    assert.deepEqual([record.status, record.destination_backup_id, record.extra_info.progress], ["success", replica.id, 100]);
+    return { before: (await twice()).first.cbr.replication_records, after: source.replication_records };
   },
   "v2 service_metadata.CMKID": async () => {
     assert.equal((await encrypted()).metadata.CMKID, (await encrypted()).cmkId);
