@@ -1,7 +1,7 @@
 /**
- * Other projects' own test suites against a real service, unmodified (docs/compatibility/suites.md). The Python ones are installed from PyPI. The Go ones
- * are built from the checkouts in the folder OPENCBR_SUITES (`gophertelekomcloud`, `terraform-provider-opentelekomcloud`), the second with Terraform on
- * the PATH; without them they are skipped by name.
+ * Other projects' own test suites against a real service, unmodified (docs/compatibility/suites.md). The Python ones are installed from PyPI.
+ * The Go ones are built from the checkouts in the folder OPENCBR_SUITES (`gophertelekomcloud`, `terraform-provider-opentelekomcloud`), the second
+ * with Terraform on the PATH; without them they are skipped by name.
  */
 import assert from "node:assert/strict";
 import { execFileSync, spawn, spawnSync } from "node:child_process";
