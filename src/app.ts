@@ -51,7 +51,16 @@ export async function startApp(settings: Settings, parts: AppParts): Promise<App
   const { clock = systemClock, random = systemRandom, log = createLog(settings.logLevel) } = parts;
   const closers: (() => unknown)[] = [];
   const close = async (): Promise<void> => {
-    for (let closer = closers.pop(); closer !== undefined; closer = closers.pop()) await closer();
+    const failures: unknown[] = [];
+    for (let closer = closers.pop(); closer !== undefined; closer = closers.pop()) {
+      try {
+        await closer();
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    // Whatever fails, the rest is closed: a part that stays open keeps the process alive.
+    if (failures.length > 0) throw failures[0];
   };
   try {
     const tls = readTls(settings);

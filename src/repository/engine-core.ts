@@ -330,7 +330,11 @@ export class EngineCore implements Engine {
     this.#gate.notify();
     await this.#gate.until(() => this.#running === 0);
     await this.#lanes.close();
-    this.#index.ledger.noteTime(this.#clock);
+    try {
+      this.#index.ledger.noteTime(this.#clock);
+    } catch {
+      // A disk that is full or read-only: the time of the last write stands, which only lengthens the grace of what was deleted.
+    }
     this.#index.close();
     await this.#store.close();
   }

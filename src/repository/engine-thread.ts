@@ -73,7 +73,10 @@ serve(port, {
   async close() {
     const closing = core;
     core = undefined;
-    await closing?.close();
-    setImmediate(() => port.close());
+    try {
+      await closing?.close();
+    } finally {
+      setImmediate(() => port.close());
+    }
   },
 });

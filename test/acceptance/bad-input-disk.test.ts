@@ -135,7 +135,7 @@ describe("a disk that cannot be written", { skip: mountable ? false : "mounting 
                     vault: {
                       name: `v${n}`,
                       resources: [],
-                      description: "x".repeat(200),
+                      description: "x".repeat(64),
                       billing: { size: 10, object_type: "disk", protect_type: "backup", consistent_level: "crash_consistent" },
                     },
                   }),
