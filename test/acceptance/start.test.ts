@@ -29,6 +29,9 @@ async function refusalOf(args: string[], env: Record<string, string> = {}): Prom
   return stderr;
 }
 
+/** Text of random letters: unlike random bytes it is worth compressing, and no chunk of it comes twice. */
+const slowToCompress = (bytes: number): Uint8Array => Buffer.alloc(bytes, randomBytes(MiB + 1).toString("base64"));
+
 function filesBelow(path: string): string[] {
   return readdirSync(path, { withFileTypes: true, recursive: true })
     .filter((entry) => entry.isFile())
@@ -154,7 +157,7 @@ describe("start and stop", () => {
       const service = await startService({ dataPath, args: ["--drain-grace-seconds", grace, "--lanes", "1", "--compression-level", "19"] });
       const client = await Client.login(service.baseUrl);
       const volumeId = await client.newVolume(`disk-${grace}`);
-      await client.write(volumeId, 0, Buffer.alloc(24 * MiB, randomBytes(MiB + 1).toString("base64")), 1024 * MiB);
+      await client.write(volumeId, 0, slowToCompress(24 * MiB), 1024 * MiB);
       const { backup } = await client.volume("POST", "backups", { backup: { volume_id: volumeId } });
       await client.until("the backup to run", async () => ((await client.backup(backup.id)).status === "protecting" ? true : undefined));
       assert.equal(await service.stop(), 0, service.errors());
@@ -170,7 +173,7 @@ describe("start and stop", () => {
     const service = await startService({ dataPath, args: ["--lanes", "1", "--compression-level", "19", "--drain-grace-seconds", "600"] });
     const client = await Client.login(service.baseUrl);
     const volumeId = await client.newVolume("disk");
-    await client.write(volumeId, 0, randomBytes(96 * MiB), 1024 * MiB);
+    await client.write(volumeId, 0, slowToCompress(96 * MiB), 1024 * MiB);
     const { backup } = await client.volume("POST", "backups", { backup: { volume_id: volumeId } });
     await client.until("the backup to run", async () => ((await client.backup(backup.id)).status === "protecting" ? true : undefined));
     const stopped = service.stop();
