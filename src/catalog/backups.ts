@@ -165,7 +165,8 @@ export function createBackupTable(db: Db): BackupTable {
  */
 function visibleTo(projectId: ProjectId, filter: BackupFilter): Condition[] {
   const { own = "private", memberStatus, parentId, allProjects } = filter;
-  const ofProject = equals("project_id", allProjects ? undefined : projectId);
+  const ofProject =
+    !allProjects && isNarrow(filter) ? [sql<SqlBool>`project_id || '' = ${projectId}`] : equals("project_id", allProjects ? undefined : projectId);
   if (memberStatus !== undefined)
     ofProject.push(sql`id in (select backup_id from members where ${allOf([...ofProject, ...equals("status", memberStatus)])})`);
   if (own === "private") return ofProject;
@@ -175,6 +176,10 @@ function visibleTo(projectId: ProjectId, filter: BackupFilter): Condition[] {
 }
 
 const isTopLevel: Condition = sql`parent_id is null`;
+
+/** Whether the filter names something that has few backups: its index is to be used then, not the project's, which the database would prefer. */
+const isNarrow = ({ vaultId, resourceId, checkpointId, parentId, name }: BackupFilter): boolean =>
+  [vaultId, resourceId, checkpointId, parentId, name].some((value) => typeof value === "string");
 
 /** A vault holds what was made in it, and what its project received into it. */
 function inVault(projectId: ProjectId, filter: BackupFilter): Condition[] {
